@@ -89,7 +89,7 @@ function sign (request: SigningRequest, extensions: (ownKeyIdentifier: string) =
 }
 
 async function generateRsaKeys (): Promise<{ publicKey: string, privateKey: string }> {
-  return await generateKeys('rsa', {
+  return generateKeys('rsa', {
     modulusLength: RSA_BITS,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' }

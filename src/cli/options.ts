@@ -1,0 +1,14 @@
+import { InvalidArgumentError } from 'commander'
+
+/** Parses a TCP port; 0 asks for any free one. */
+export function parsePort (text: string): number {
+  const port = Number(text)
+  if (!/^[0-9]+$/.test(text) || port > 65_535) throw new InvalidArgumentError('a port is a whole number from 0 to 65535')
+  return port
+}
+
+/** Parses a number of seconds, fractions included. */
+export function parseSeconds (text: string): number {
+  if (!/^[0-9]+(\.[0-9]+)?$/.test(text)) throw new InvalidArgumentError('write a number of seconds, such as 10 or 0.5')
+  return Number(text)
+}

@@ -1,0 +1,19 @@
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { createWebhookCommand } from './webhook-command.ts'
+
+/** The command line. Each command loads what it needs when it runs, so that none pays for another's libraries. */
+export function createProgram (): Command {
+  const program = new Command('pullkeeper')
+    .description('Image pull secrets on Kubernetes that are nobody\'s work.')
+    .version(readVersion())
+    .exitOverride()
+    .showHelpAfterError('(--help shows what is possible)')
+  for (const command of [createWebhookCommand()]) program.addCommand(command.copyInheritedSettings(program))
+  return program
+}
+
+function readVersion (): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}

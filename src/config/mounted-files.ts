@@ -1,0 +1,80 @@
+import { watch, type FSWatcher } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+export interface MountedFilesOptions {
+  /** Called with the content of all files, in their order, whenever any of it changed. */
+  onChange: (contents: Buffer[]) => void
+  /** Called when a file can not be read; the content known before stays in force. */
+  onError: (error: Error) => void
+  /** How long to wait after an event for the rest of a change. */
+  debounceMs?: number
+  /** How often to look at the content besides, since events get lost. */
+  pollMs?: number
+}
+
+/** A running watch over mounted files. */
+export interface MountedFiles {
+  /** Looks at the content now. */
+  check: () => Promise<void>
+  close: () => void
+}
+
+const DEBOUNCE_MS = 200
+const POLL_MS = 10_000
+
+/**
+ * Watches files as Kubernetes mounts them: a ConfigMap or Secret volume swaps the link `..data`, which a watch on the
+ * file itself sees once only, so the directory is watched, and the content polled besides (as controller-runtime does).
+ * `initial` is the content that is in force already.
+ */
+export function watchMountedFiles (files: string[], initial: Buffer[], options: MountedFilesOptions): MountedFiles {
+  const directories = [...new Set(files.map((file) => dirname(file)))]
+  const watchers = new Map<string, FSWatcher>()
+  let known = initial
+  let debounce: NodeJS.Timeout | undefined
+
+  async function check (): Promise<void> {
+    for (const directory of directories) watchDirectory(directory)
+    try {
+      const contents = await Promise.all(files.map(async (file) => readFile(file)))
+      if (contents.every((content, index) => known[index]?.equals(content) === true)) return
+      known = contents
+      options.onChange(contents)
+    } catch (error) {
+      options.onError(error as Error)
+    }
+  }
+
+  function checkSoon (): void {
+    clearTimeout(debounce)
+    debounce = setTimeout(() => void check(), options.debounceMs ?? DEBOUNCE_MS).unref()
+  }
+
+  function watchDirectory (directory: string): void {
+    if (watchers.has(directory)) return
+    try {
+      const watcher = watch(directory, { persistent: false }, checkSoon)
+      watcher.on('error', () => forgetDirectory(directory))
+      watchers.set(directory, watcher)
+    } catch {
+      // A missing directory is tried again at the next poll; the read says what is wrong.
+    }
+  }
+
+  function forgetDirectory (directory: string): void {
+    watchers.get(directory)?.close()
+    watchers.delete(directory)
+  }
+
+  for (const directory of directories) watchDirectory(directory)
+  const poll = setInterval(() => void check(), options.pollMs ?? POLL_MS).unref()
+  return {
+    check,
+    close () {
+      clearInterval(poll)
+      clearTimeout(debounce)
+      for (const directory of directories) forgetDirectory(directory)
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import { createServer, type Server as HttpsServer } from 'node:https'
+import type { SecureContextOptions } from 'node:tls'
+import { fastify, type FastifyInstance, type FastifyReply } from 'fastify'
+import { parseAdmissionReview } from '../core/admission-review.ts'
+import { DEFAULT_ENTRY_PATH } from '../core/webhook-entries.ts'
+import type { KeyPair } from '../tls/certificates.ts'
+import type { AnswerAdmission } from './admission.ts'
+import { describeInvalidReview, HTTP_PROBLEMS, toHttpProblem, type HttpProblem } from './http-errors.ts'
+
+export interface AdmissionServerOptions {
+  keyPair: KeyPair
+  /** PEM of the CA that must have signed the client's certificate; absent = any client may call. */
+  clientCa?: string
+  answer: AnswerAdmission
+  /** Milliseconds of a clock that never jumps. */
+  monotonicMs: () => number
+  onRequest: () => void
+  onResponse: () => void
+  onRejected: (statusCode: number) => void
+}
+
+/** The HTTPS server of the webhook. */
+export interface AdmissionServer {
+  app: FastifyInstance
+  /** Swaps the serving certificate; open connections go on with the old one. */
+  setKeyPair: (keyPair: KeyPair) => void
+  /** From now on every answer asks its client to connect anew, elsewhere. */
+  startDraining: () => void
+}
+
+/** What controller-runtime accepts: above the 3 MiB of an object in etcd, twice, and the review's own fields. */
+const BODY_LIMIT_BYTES = 7 * 1024 * 1024
+
+/** Above the 90 s after which Go's client closes an idle connection, so that it never meets one that we closed. */
+const KEEP_ALIVE_TIMEOUT_MS = 95_000
+const REQUEST_TIMEOUT_MS = 30_000
+
+/**
+ * Builds the server without listening. HTTP/1.1 only: over HTTP/2 the API server sends everything through one
+ * connection, so that one replica gets all the load (kubernetes/kubernetes#80313).
+ */
+export function createAdmissionServer (options: AdmissionServerOptions): AdmissionServer {
+  let isDraining = false
+  let server: HttpsServer | undefined
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    serverFactory (handler) {
+      server = createServer({
+        ...createSecureContextOptions(options.keyPair, options.clientCa),
+        requestCert: options.clientCa !== undefined,
+        rejectUnauthorized: options.clientCa !== undefined,
+        keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS
+      }, handler)
+      return server
+    }
+  })
+  app.addHook('onRequest', (_request, reply, done) => {
+    options.onRequest()
+    if (isDraining) void reply.header('connection', 'close')
+    done()
+  })
+  app.addHook('onResponse', (_request, _reply, done) => {
+    options.onResponse()
+    done()
+  })
+  addJsonParser(app)
+  addRoutes(app, options)
+  return {
+    app,
+    setKeyPair: (keyPair) => server?.setSecureContext(createSecureContextOptions(keyPair, options.clientCa)),
+    startDraining: () => { isDraining = true }
+  }
+}
+
+function addRoutes (app: FastifyInstance, { answer, monotonicMs, onRejected }: AdmissionServerOptions): void {
+  const reject = (reply: FastifyReply, problem: HttpProblem): FastifyReply => {
+    onRejected(problem.statusCode)
+    return reply.code(problem.statusCode).send({ error: { code: problem.code, message: problem.message } })
+  }
+  const mutate = (path: string, body: unknown, reply: FastifyReply): FastifyReply => {
+    const startedMs = monotonicMs()
+    const parsed = readReview(body)
+    if ('problem' in parsed) return reject(reply, parsed.problem)
+    return reply.type('application/json').send(JSON.stringify(answer(path, parsed.request, startedMs)))
+  }
+  app.post(DEFAULT_ENTRY_PATH, (request, reply) => mutate(DEFAULT_ENTRY_PATH, request.body, reply))
+  app.post<{ Params: { key: string } }>(`${DEFAULT_ENTRY_PATH}/:key`, (request, reply) => {
+    return mutate(`${DEFAULT_ENTRY_PATH}/${request.params.key}`, request.body, reply)
+  })
+  app.setNotFoundHandler((_request, reply) => reject(reply, HTTP_PROBLEMS.notFound))
+  app.setErrorHandler((error: Error & { code?: string }, _request, reply) => reject(reply, toHttpProblem(error)))
+}
+
+/** JSON is parsed by hand: fastify's parser refuses keys such as `__proto__`, which a volume attribute may carry. */
+function addJsonParser (app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => { done(null, body) })
+}
+
+type ReadReview = { problem: HttpProblem } | Extract<ReturnType<typeof parseAdmissionReview>, { request: unknown }>
+
+function readReview (body: unknown): ReadReview {
+  if (!Buffer.isBuffer(body) || body.length === 0) return { problem: HTTP_PROBLEMS.emptyBody }
+  const json = parseJson(body)
+  if (json === undefined) return { problem: HTTP_PROBLEMS.invalidJson }
+  const parsed = parseAdmissionReview(json)
+  return 'error' in parsed ? { problem: describeInvalidReview(parsed.error) } : parsed
+}
+
+function parseJson (body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString())
+  } catch {
+    return undefined
+  }
+}
+
+function createSecureContextOptions ({ certificate, privateKey }: KeyPair, clientCa: string | undefined): SecureContextOptions {
+  return { cert: certificate, key: privateKey, minVersion: 'TLSv1.2', ...(clientCa !== undefined && { ca: clientCa }) }
+}

@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Policy } from '../core/policy.ts'
+import { openLineWriter, type LineWriter } from '../observability/line-writer.ts'
+import type { ProcessLog } from '../observability/process-log.ts'
+import { createWebhookMetrics, type WebhookMetrics } from '../observability/webhook-metrics.ts'
+import { createAdmissionAnswerer } from './admission.ts'
+import { createAdmissionServer, type AdmissionServer } from './admission-server.ts'
+import { createDecisionLog } from './decision-log.ts'
+import { openLiveKeyPair, type ReloadIntervals } from './live-key-pair.ts'
+import { openLivePolicy } from './live-policy.ts'
+import { createProbeServer } from './probe-server.ts'
+
+export interface WebhookOptions {
+  configFile: string
+  certificateFile: string
+  privateKeyFile: string
+  host: string
+  /** 0 = any free port. */
+  port: number
+  metricsPort: number
+  clientCaFile?: string
+  /** File for decision records; absent = standard output. */
+  decisionLogFile?: string
+  /** The namespace that pullkeeper runs in, which no rule touches unless it names it. */
+  ownNamespace: string
+  log: ProcessLog
+  intervals?: ReloadIntervals
+  onPolicy?: (policy: Policy) => void
+}
+
+/** A running webhook. */
+export interface Webhook {
+  /** `https://HOST:PORT`. */
+  url: string
+  /** `http://HOST:PORT` of probes and metrics. */
+  metricsUrl: string
+  policy: () => Policy
+  /** Opens the decision log anew, after a rotation. */
+  reopenDecisionLog: () => Promise<void>
+  /**
+   * Not ready from now on; answers what still comes for `drainMs`, while the news reaches every API server, then what is
+   * in flight, and flushes the decision log.
+   */
+  close: (drainMs: number) => Promise<void>
+}
+
+/**
+ * Starts the webhook: it holds no Kubernetes credential and calls nobody. Throws when the configuration, the
+ * certificate, a port or the decision log can not be used.
+ */
+export async function startWebhook (options: WebhookOptions): Promise<Webhook> {
+  const { log, intervals = {} } = options
+  const metrics = createWebhookMetrics()
+  const shared = { metrics, log, intervals }
+  const policy = await openLivePolicy({
+    ...shared,
+    file: options.configFile,
+    ownNamespace: options.ownNamespace,
+    ...(options.onPolicy !== undefined && { onPolicy: options.onPolicy })
+  })
+  const keyPair = await openLiveKeyPair({
+    ...shared,
+    certificateFile: options.certificateFile,
+    privateKeyFile: options.privateKeyFile,
+    onKeyPair: (changed) => { server.setKeyPair(changed) }
+  })
+  const writer = await openDecisionWriter(options, metrics)
+  const clientCa = options.clientCaFile === undefined ? undefined : await readFile(options.clientCaFile, 'utf8')
+  const server: AdmissionServer = createAdmissionServer({
+    keyPair: keyPair.current(),
+    ...(clientCa !== undefined && { clientCa }),
+    answer: createAdmissionAnswerer({
+      policy: policy.current,
+      decisionLog: createDecisionLog({ writer, instance: createInstanceName(), now: () => new Date() }),
+      metrics,
+      log,
+      monotonicMs: () => performance.now()
+    }),
+    monotonicMs: () => performance.now(),
+    onRequest: () => { metrics.inFlight.inc() },
+    onResponse: () => { metrics.inFlight.dec() },
+    onRejected: (status) => { metrics.rejectedRequests.inc({ status }) }
+  })
+  let notReady: string | undefined
+  const probes = createProbeServer({ registry: metrics.registry, findReasonNotReady: () => notReady })
+  const url = await server.app.listen({ host: options.host, port: options.port })
+  const metricsUrl = await probes.listen({ host: options.host, port: options.metricsPort })
+  log.info({ url, metricsUrl }, 'webhook is ready')
+
+  async function close (drainMs: number): Promise<void> {
+    notReady = 'shutting down'
+    server.startDraining()
+    log.info({ drainMs }, 'draining')
+    await delay(drainMs)
+    policy.close()
+    keyPair.close()
+    await server.app.close()
+    await writer.close()
+    await probes.close()
+    log.info('webhook is stopped')
+  }
+  return { url, metricsUrl, policy: policy.current, reopenDecisionLog: writer.reopen, close }
+}
+
+async function openDecisionWriter ({ decisionLogFile: file, log }: WebhookOptions, metrics: WebhookMetrics): Promise<LineWriter> {
+  return openLineWriter(file === undefined ? {} : { file }, {
+    onFailure (error, isFirst) {
+      metrics.decisionLogFailures.inc()
+      metrics.decisionLogFailing.set(1)
+      if (isFirst) log.error({ err: error, file }, 'the decision log can not be written; records wait in memory and it is tried again')
+    },
+    onRecovery () {
+      metrics.decisionLogFailing.set(0)
+      log.info({ file }, 'the decision log is written again')
+    },
+    onDrop: () => { metrics.decisionLogDropped.inc() }
+  })
+}
+
+/** Host name (in a cluster the Pod's) and random bits, so that each process start has a chain of its own. */
+function createInstanceName (): string {
+  return `${hostname()}-${randomBytes(4).toString('hex')}`
+}
