@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { createCertsCommand } from './certs-command.ts'
+import { createCheckCommand } from './check-command.ts'
+import { createExplainCommand } from './explain-command.ts'
 import { createWebhookCommand } from './webhook-command.ts'
 
 /** The command line. Each command loads what it needs when it runs, so that none pays for another's libraries. */
@@ -9,7 +12,8 @@ export function createProgram (): Command {
     .version(readVersion())
     .exitOverride()
     .showHelpAfterError('(--help shows what is possible)')
-  for (const command of [createWebhookCommand()]) program.addCommand(command.copyInheritedSettings(program))
+  const commands = [createWebhookCommand(), createCheckCommand(), createExplainCommand(), createCertsCommand()]
+  for (const command of commands) program.addCommand(command.copyInheritedSettings(program))
   return program
 }
 
