@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { createCertsCommand } from './certs-command.ts'
 import { createCheckCommand } from './check-command.ts'
 import { createExplainCommand } from './explain-command.ts'
+import { createSandboxCommand } from './sandbox-command.ts'
 import { createWebhookCommand } from './webhook-command.ts'
 
 /** The command line. Each command loads what it needs when it runs, so that none pays for another's libraries. */
@@ -12,7 +13,7 @@ export function createProgram (): Command {
     .version(readVersion())
     .exitOverride()
     .showHelpAfterError('(--help shows what is possible)')
-  const commands = [createWebhookCommand(), createCheckCommand(), createExplainCommand(), createCertsCommand()]
+  const commands = [createSandboxCommand(), createCheckCommand(), createExplainCommand(), createWebhookCommand(), createCertsCommand()]
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program))
   return program
 }

@@ -12,6 +12,8 @@ export interface RuleVerdict {
   verdict: 'applies' | 'conditional' | 'does-not-apply'
   /** One clause for people, such as `"*.azurecr.io" matches`. */
   because: string
+  /** The pattern that decided, where one did. */
+  pattern?: string
   /** What a rule that applies injects. */
   pullSecrets: string[]
 }
@@ -93,14 +95,17 @@ function listVerdicts (policy: Policy, image: ParsedPodImage, namespace: string,
 
 function judgeRule (compiled: CompiledRule, image: ParsedPodImage, namespace: string, labels: Record<string, string> | undefined): RuleVerdict {
   const { name, always, pullSecrets, namespaces: { selector } } = compiled.rule
-  const verdict = (kind: RuleVerdict['verdict'], because: string) => ({ rule: name, verdict: kind, because, pullSecrets })
+  const verdict = (kind: RuleVerdict['verdict'], because: string, pattern?: string): RuleVerdict => {
+    return { rule: name, verdict: kind, because, ...(pattern !== undefined && { pattern }), pullSecrets }
+  }
   const elsewhere = describeNamespace(compiled, namespace) ?? describeSelector(selector, labels)
   if (elsewhere !== undefined) return verdict('does-not-apply', elsewhere)
   const judged = judgeImage(compiled, image)
-  if (!always && !judged.matches) return verdict('does-not-apply', describeMismatch(judged, image))
-  const because = always ? 'applies to every Pod (always)' : `"${'pattern' in judged ? judged.pattern : ''}" matches`
-  if (selector === undefined || labels !== undefined) return verdict('applies', because)
-  return verdict('conditional', `${because}, if the namespace has ${formatSelector(selector)}`)
+  const pattern = 'pattern' in judged ? judged.pattern : undefined
+  if (!always && !judged.matches) return verdict('does-not-apply', describeMismatch(judged, image), pattern)
+  const because = always ? 'applies to every Pod (always)' : `"${pattern}" matches`
+  if (selector === undefined || labels !== undefined) return verdict('applies', because, pattern)
+  return verdict('conditional', `${because}, if the namespace has ${formatSelector(selector)}`, pattern)
 }
 
 function describeNamespace ({ namespaces }: CompiledRule, namespace: string): string | undefined {

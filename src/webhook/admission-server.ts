@@ -26,6 +26,8 @@ export interface AdmissionServer {
   setKeyPair: (keyPair: KeyPair) => void
   /** From now on every answer asks its client to connect anew, elsewhere. */
   startDraining: () => void
+  /** Takes no new connection, answers what is in flight, and closes the rest. */
+  close: () => Promise<void>
 }
 
 /** What controller-runtime accepts: above the 3 MiB of an object in etcd, twice, and the review's own fields. */
@@ -35,12 +37,17 @@ const BODY_LIMIT_BYTES = 7 * 1024 * 1024
 const KEEP_ALIVE_TIMEOUT_MS = 95_000
 const REQUEST_TIMEOUT_MS = 30_000
 
+/** How long nothing may be in flight before connections that never carried a request are cut: Node does not call them idle. */
+const QUIET_MS = 500
+const SWEEP_MS = 50
+
 /**
  * Builds the server without listening. HTTP/1.1 only: over HTTP/2 the API server sends everything through one
  * connection, so that one replica gets all the load (kubernetes/kubernetes#80313).
  */
 export function createAdmissionServer (options: AdmissionServerOptions): AdmissionServer {
   let isDraining = false
+  let inFlight = 0
   let server: HttpsServer | undefined
   const app = fastify({
     logger: false,
@@ -59,20 +66,36 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
     }
   })
   app.addHook('onRequest', (_request, reply, done) => {
+    inFlight++
     options.onRequest()
     if (isDraining) void reply.header('connection', 'close')
     done()
   })
   app.addHook('onResponse', (_request, _reply, done) => {
+    inFlight--
     options.onResponse()
     done()
   })
   addJsonParser(app)
   addRoutes(app, options)
+
+  async function close (): Promise<void> {
+    const closed = app.close()
+    let quietMs = 0
+    const sweep = setInterval(() => {
+      quietMs = inFlight === 0 ? quietMs + SWEEP_MS : 0
+      if (quietMs < QUIET_MS) server?.closeIdleConnections()
+      else server?.closeAllConnections()
+    }, SWEEP_MS)
+    await closed
+    clearInterval(sweep)
+  }
+
   return {
     app,
     setKeyPair: (keyPair) => server?.setSecureContext(createSecureContextOptions(keyPair, options.clientCa)),
-    startDraining: () => { isDraining = true }
+    startDraining: () => { isDraining = true },
+    close
   }
 }
 

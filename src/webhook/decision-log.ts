@@ -1,10 +1,11 @@
 import type { Decision } from '../core/admission-decision.ts'
 import type { AdmissionRequest } from '../core/admission-review.ts'
 import { createAuditAnnotation, sealRecord, type ChainLink, type DecisionRecord } from '../core/decision-record.ts'
-import type { LineWriter } from '../observability/line-writer.ts'
 
 export interface DecisionLogOptions {
-  writer: Pick<LineWriter, 'append' | 'isFailing'>
+  /** Takes a line, without its newline. */
+  append: (line: string) => void
+  isUnavailable: () => boolean
   /** Host name and random bits, new per process start. */
   instance: string
   now: () => Date
@@ -19,7 +20,7 @@ export interface DecisionLog {
 }
 
 /** Starts a chain at `seq` 0. A line that gets lost keeps its `seq`, so that the gap shows. */
-export function createDecisionLog ({ writer, instance, now }: DecisionLogOptions): DecisionLog {
+export function createDecisionLog ({ append, isUnavailable, instance, now }: DecisionLogOptions): DecisionLog {
   let seq = 0
   let prev: string | undefined
   return {
@@ -28,9 +29,9 @@ export function createDecisionLog ({ writer, instance, now }: DecisionLogOptions
       const sealed = sealRecord(record, link, request, durationMs)
       seq++
       prev = sealed.hash
-      writer.append(sealed.line)
+      append(sealed.line)
       return createAuditAnnotation(request.uid, link, sealed, decision)
     },
-    isUnavailable: () => writer.isFailing()
+    isUnavailable
   }
 }

@@ -28,7 +28,10 @@ export interface WebhookOptions {
   ownNamespace: string
   log: ProcessLog
   intervals?: ReloadIntervals
+  /** Told of each policy that comes into force after the first. */
   onPolicy?: (policy: Policy) => void
+  /** Told of each decision record as it is handed to the log. */
+  onRecord?: (line: string) => void
 }
 
 /** A running webhook. */
@@ -74,7 +77,15 @@ export async function startWebhook (options: WebhookOptions): Promise<Webhook> {
     ...(clientCa !== undefined && { clientCa }),
     answer: createAdmissionAnswerer({
       policy: policy.current,
-      decisionLog: createDecisionLog({ writer, instance: createInstanceName(), now: () => new Date() }),
+      decisionLog: createDecisionLog({
+        append (line) {
+          writer.append(line)
+          options.onRecord?.(line)
+        },
+        isUnavailable: writer.isFailing,
+        instance: createInstanceName(),
+        now: () => new Date()
+      }),
       metrics,
       log,
       monotonicMs: () => performance.now()
@@ -86,7 +97,8 @@ export async function startWebhook (options: WebhookOptions): Promise<Webhook> {
   })
   let notReady: string | undefined
   const probes = createProbeServer({ registry: metrics.registry, findReasonNotReady: () => notReady })
-  const url = await server.app.listen({ host: options.host, port: options.port })
+  const address = await server.app.listen({ host: options.host, port: options.port })
+  const url = address.replace(/^http:/, 'https:') // fastify does not know that our server factory speaks TLS
   const metricsUrl = await probes.listen({ host: options.host, port: options.metricsPort })
   log.info({ url, metricsUrl }, 'webhook is ready')
 
@@ -97,7 +109,7 @@ export async function startWebhook (options: WebhookOptions): Promise<Webhook> {
     await delay(drainMs)
     policy.close()
     keyPair.close()
-    await server.app.close()
+    await server.close()
     await writer.close()
     await probes.close()
     log.info('webhook is stopped')
