@@ -24,6 +24,10 @@ export interface ConfigReport {
 /** More aliases than any configuration needs; a bound against files that expand to gigabytes. */
 const MAX_ALIASES = 100
 
+/** Lengths of the paths `rules/0` and `rules/0/name`. */
+const ITEM_DEPTH = 2
+const ITEM_KEY_DEPTH = 3
+
 /** Parses and checks a configuration file's content; finds every problem at once and never throws. */
 export function parseConfig (content: Buffer | string, file: string): ConfigReport {
   const hash = createHash('sha256').update(content).digest('hex')
@@ -32,7 +36,8 @@ export function parseConfig (content: Buffer | string, file: string): ConfigRepo
   if (document.errors.length > 0) {
     return { file, hash, problems: document.errors.map((error) => locateAt(lineCounter, error.pos[0], describeYamlError(error))) }
   }
-  const { config, problems } = checkDocument(toPlain(document))
+  const plain = toPlain(document)
+  const { config, problems } = plain instanceof Error ? { problems: [describeAliasError(plain)] } : checkDocument(plain)
   const located = problems.map((problem) => locateAt(lineCounter, findOffset(document, problem.path), problem))
   located.sort((a, b) => a.line - b.line || a.column - b.column)
   return { file, hash, problems: located, ...(config !== undefined && { config }) }
@@ -66,8 +71,15 @@ function checkDocument (plain: unknown): { config?: PullSecretConfig, problems: 
 function checkRepaired (plain: unknown, schemaProblems: ConfigProblem[]): ConfigProblem[] {
   const repaired = repair(plain, schemaProblems)
   if (!isConfigDocument(repaired)) return []
-  const broken = new Set(schemaProblems.map(({ path }) => path.slice(0, 2).join('/')))
-  return listConfigProblems(applyDefaults(repaired)).filter(({ path }) => path.length > 2 || !broken.has(path.join('/')))
+  return listConfigProblems(applyDefaults(repaired)).filter((problem) => !schemaProblems.some(({ path }) => followsFrom(problem, path)))
+}
+
+/** Whether a problem may only be there because what stands at a refused path was taken out. */
+function followsFrom ({ path, severity }: ConfigProblem, refused: (string | number)[]): boolean {
+  const isBelow = refused.slice(0, ITEM_KEY_DEPTH).every((step, index) => path[index] === step)
+  const isItem = path.length === ITEM_DEPTH && path.every((step, index) => refused[index] === step)
+  const isReference = refused[0] === 'pullSecrets' && severity === 'warning' && path[2] === 'pullSecrets'
+  return isBelow || isItem || isReference
 }
 
 function repair (plain: unknown, schemaProblems: ConfigProblem[]): unknown {
@@ -91,12 +103,17 @@ function completeItem (item: unknown, index: number, required: UnknownObject): U
   return { ...required, ...object, name: asString(object.name) ?? `unnamed-${index}` }
 }
 
+/** The document as plain values, or why an alias keeps it from being that: without an anchor, or with too many uses. */
 function toPlain (document: Document): unknown {
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES })
-  } catch {
-    return undefined
+  } catch (error) {
+    return error
   }
+}
+
+function describeAliasError ({ message }: Error): ConfigProblem {
+  return { severity: 'error', path: [], message: `an alias can not be resolved: ${message}` }
 }
 
 function describeYamlError ({ code, message }: YAMLParseError): ConfigProblem {
@@ -121,7 +138,7 @@ function findOffset (document: Document, path: (string | number)[]): number {
 function findKeyOffset (document: Document, path: (string | number)[]): number | undefined {
   const parent: unknown = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true)
   if (!isMap(parent)) return undefined
-  const pair = parent.items.find(({ key }) => isScalar(key) && key.value === path.at(-1))
+  const pair = parent.items.find(({ key }) => isScalar(key) && String(key.value) === String(path.at(-1)))
   return isPair(pair) ? offsetOf(pair.key) : undefined
 }
 

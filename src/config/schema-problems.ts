@@ -23,11 +23,11 @@ export function isConfigDocument (document: unknown): document is ConfigDocument
 /** Everything in which a parsed document departs from the schema. */
 export function listSchemaProblems (document: unknown): ConfigProblem[] {
   if (validate(document)) return []
-  return (validate.errors ?? []).filter(({ keyword }) => !SILENT_KEYWORDS.has(keyword)).map(describeError)
+  return (validate.errors ?? []).filter(({ keyword }) => !SILENT_KEYWORDS.has(keyword)).map((error) => describeError(error, document))
 }
 
-function describeError (error: ErrorObject): ConfigProblem {
-  const path = parsePointer(error.instancePath)
+function describeError (error: ErrorObject, document: unknown): ConfigProblem {
+  const path = parsePointer(error.instancePath, document)
   const { params } = error
   switch (error.keyword) {
     case 'additionalProperties': return problem([...path, String(params.additionalProperty)], describeUnknownKey(error))
@@ -80,10 +80,14 @@ function describeValue (value: unknown): string {
   return typeof value === 'string' ? `"${value}"` : `the ${typeof value} ${String(value)}`
 }
 
-function parsePointer (pointer: string): (string | number)[] {
+/** The steps of a JSON Pointer (RFC 6901); a step is a number only where the document has a list. */
+function parsePointer (pointer: string, document: unknown): (string | number)[] {
+  let at = document
   return pointer.split('/').slice(1).map((step) => {
     const key = step.replaceAll('~1', '/').replaceAll('~0', '~')
-    return /^[0-9]+$/.test(key) ? Number(key) : key
+    const isIndex = Array.isArray(at)
+    at = (at as Record<string, unknown> | undefined)?.[key]
+    return isIndex ? Number(key) : key
   })
 }
 

@@ -2,14 +2,17 @@ import { Type, type Static, type TString } from 'typebox'
 
 /** A DNS-1123 label as in Kubernetes' names of namespaces, used for rule names too. */
 const DNS_LABEL = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?'
+
+/** A DNS-1123 subdomain; its length is limited as a whole only. */
+const DNS_SUBDOMAIN = '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*'
 const LABEL_NAME = '([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)'
 
 /** What stands in `description` completes the error "must be ...". */
 const dnsLabel = text(`^${DNS_LABEL}$`, 'a DNS label: lower-case letters, digits and "-", at most 63 characters')
-const secretName = text(`^(?=.{1,253}$)${DNS_LABEL}(\\.${DNS_LABEL})*$`, 'the name of a Secret: lower-case letters, digits, "-" and ".", at most 253 characters')
+const secretName = text(`^(?=.{1,253}$)${DNS_SUBDOMAIN}$`, 'the name of a Secret: lower-case letters, digits, "-" and ".", at most 253 characters')
 const secretKey = text('^[-._A-Za-z0-9]{1,253}$', 'a key of a Secret: letters, digits, "-", "_" and "."')
 const namespaceGlob = text('^[-a-z0-9*?]{1,63}$', 'the name of a namespace, in which "*" stands for any run of characters and "?" for one')
-const labelKey = text(`^(?:(?=[^/]{1,253}/)${DNS_LABEL}(\\.${DNS_LABEL})*/)?${LABEL_NAME}$`, 'a label key: [PREFIX/]NAME')
+const labelKey = text(`^(?:(?=[^/]{1,253}/)${DNS_SUBDOMAIN}/)?${LABEL_NAME}$`, 'a label key: [PREFIX/]NAME')
 const labelValue = text(`^${LABEL_NAME}?$`, 'a label value: letters, digits, "-", "_" and ".", at most 63 characters')
 const duration = text('^[0-9]+(ms|s|m|h|d)$', 'a duration such as 30s, 10m or 1h')
 const filePath = text('^/.+', 'the absolute path of a mounted file')

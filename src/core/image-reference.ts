@@ -15,6 +15,9 @@ const LEGACY_DEFAULT_DOMAIN = 'index.docker.io'
 const OFFICIAL_REPOSITORY_PREFIX = 'library/'
 const MAX_PATH_LENGTH = 255
 
+/** Far above path, tag, digest and any DNS name together; it keeps a hostile text from exhausting the matcher. */
+const MAX_REFERENCE_LENGTH = 4096
+
 const DOMAIN_COMPONENT = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?'
 const HOST = `(?:${DOMAIN_COMPONENT}(?:\\.${DOMAIN_COMPONENT})*|\\[[a-fA-F0-9:]+\\])`
 const DOMAIN = `${HOST}(?::[0-9]+)?`
@@ -33,6 +36,7 @@ const DIGEST_FORMS = [/^sha256:[a-f0-9]{64}$/, /^sha384:[a-f0-9]{96}$/, /^sha512
  */
 export function parseImageReference (image: string): ParsedImageReference {
   if (image === '') return { error: 'the image is empty' }
+  if (image.length > MAX_REFERENCE_LENGTH) return { error: `the image is longer than ${MAX_REFERENCE_LENGTH} characters` }
   if (IDENTIFIER.test(image)) return { error: 'an image can not be named by a bare 64-digit hexadecimal identifier' }
   const { domain, remainder } = splitDomain(image)
   if (hasUpperCase(remainder.split(':', 1)[0] ?? '')) return { error: 'the repository name must be lower case' }

@@ -18,7 +18,7 @@ export function isEmptySelector (selector: LabelSelector | undefined): boolean {
 /** Whether an object's labels satisfy a selector, as the API server evaluates it: `NotIn` holds where the key is absent. */
 export function matchesLabels (selector: LabelSelector, labels: Record<string, string>): boolean {
   return listExpressions(selector).every(({ key, operator, values }) => {
-    const value = labels[key]
+    const value = Object.hasOwn(labels, key) ? labels[key] : undefined
     switch (operator) {
       case 'In': return value !== undefined && values.includes(value)
       case 'NotIn': return value === undefined || !values.includes(value)

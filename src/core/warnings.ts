@@ -46,7 +46,7 @@ function describeImage ({ container, field, image }: PodImage): string {
 }
 
 function shorten (text: string, maxLength: number): string {
-  return text.length <= maxLength ? text : `${text.slice(0, maxLength)}...`
+  return text.length <= maxLength ? text : `${text.slice(0, maxLength).toWellFormed()}...`
 }
 
 function limitWarnings (warnings: string[]): string[] {

@@ -78,7 +78,7 @@ function createRegisteredEntry (entry: WebhookEntry, settings: WebhookSettings, 
 
 function createClientConfig (path: string, { target, caBundle }: RegistrationOptions): object {
   const bundle = { caBundle: Buffer.from(caBundle).toString('base64') }
-  if ('url' in target) return { url: target.url + path, ...bundle }
+  if ('url' in target) return { url: target.url.replace(/\/$/, '') + path, ...bundle }
   return { service: { ...target.service, path }, ...bundle }
 }
 

@@ -103,6 +103,14 @@ function randomSerialNumber (): string {
   return bytes.toString('hex')
 }
 
+/** Throws for an address with a zone, which a certificate can not hold. */
 function toAltName (name: string): { type: number, value?: string, ip?: string } {
-  return isIP(name) === 0 ? { type: 2, value: name } : { type: 7, ip: name }
+  if (isIP(name) === 0) return { type: 2, value: name }
+  if (name.includes('%')) throw new Error(`${name}: a certificate can not name an address with a zone; leave "%..." out`)
+  return { type: 7, ip: isIP(name) === 6 ? formatPlainIpv6(name) : name }
+}
+
+/** node-forge does not know the notation with an IPv4 address at the end. */
+function formatPlainIpv6 (address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1)
 }

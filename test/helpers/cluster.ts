@@ -184,33 +184,49 @@ export interface AuditEvent {
 
 /** Reads an audit log, one event a line; a line that is still being written is left out, a missing file has none. */
 export async function readAuditEvents (file: string): Promise<AuditEvent[]> {
-  const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return ''
-    throw error
-  })
-  const lines = content.slice(0, content.lastIndexOf('\n') + 1).split('\n')
-  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as AuditEvent)
+  return parseLines(await readWholeLines(file))
 }
 
 /**
  * Waits until the audit log holds what is wanted and returns all its events.
  * The API server writes an event after it has answered, so that reading at once may come too early.
  */
-export async function waitForAuditEvents (file: string, predicate: (events: AuditEvent[]) => boolean, { deadlineMs = DEADLINE_MS }: WaitOptions = {}): Promise<AuditEvent[]> {
+export async function waitForAuditEvents (file: string, predicate: (events: AuditEvent[]) => boolean, options: WaitOptions = {}): Promise<AuditEvent[]> {
+  return parseLines(await waitForLines(file, (lines) => predicate(parseLines(lines)), options))
+}
+
+function parseLines (lines: string[]): AuditEvent[] {
+  return lines.map((line) => JSON.parse(line) as AuditEvent)
+}
+
+/**
+ * Waits until a file that grows by whole lines, such as a log, holds what is wanted and returns its lines.
+ * @throws Error with the lines when the deadline passes
+ */
+export async function waitForLines (file: string, predicate: (lines: string[]) => boolean, { deadlineMs = DEADLINE_MS }: WaitOptions = {}): Promise<string[]> {
   const watcher = watch(dirname(file))
   const deadline = AbortSignal.timeout(deadlineMs)
   const changes = on(watcher, 'change', { signal: deadline })
   try {
-    for (let events = await readAuditEvents(file); ; events = await readAuditEvents(file)) {
-      if (predicate(events)) return events
+    for (let lines = await readWholeLines(file); ; lines = await readWholeLines(file)) {
+      if (predicate(lines)) return lines
       await nextChange(changes, basename(file))
     }
   } catch (error) {
     if (!deadline.aborted) throw error
-    throw new Error(`the audit log was not as wanted within ${deadlineMs} ms; it held: ${JSON.stringify(await readAuditEvents(file))}`)
+    throw new Error(`${file} was not as wanted within ${deadlineMs} ms; it held:\n${(await readWholeLines(file)).join('\n')}`)
   } finally {
     watcher.close()
   }
+}
+
+/** A line that is still being written is left out, a missing file has none. */
+async function readWholeLines (file: string): Promise<string[]> {
+  const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return ''
+    throw error
+  })
+  return content.slice(0, content.lastIndexOf('\n') + 1).split('\n').filter((line) => line !== '')
 }
 
 async function nextChange (changes: AsyncIterator<unknown[]>, name: string): Promise<void> {
