@@ -1,6 +1,6 @@
 import t from 'tap'
-import { findMergeKey, isMergedSet } from '../../src/sandbox/api/patch-merge-keys.ts'
-import { RESOURCES } from '../../src/sandbox/api/resource-table.ts'
+import { findMergeKey, isMergedSet } from '../../src/sandbox/api/writes/patch-merge-keys.ts'
+import { RESOURCES } from '../../src/sandbox/api/objects/resource-table.ts'
 import { decodeProtobuf } from '../../src/sandbox/api/schema/protobuf-decoding.ts'
 import { loadKubernetesSchema } from '../../src/sandbox/api/schema/kubernetes-schema.ts'
 

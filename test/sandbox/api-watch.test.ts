@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { startInMemoryCluster } from '../../src/sandbox/api/in-memory-cluster.ts'
-import { createObjectStore } from '../../src/sandbox/api/object-store.ts'
-import { CONFIG_MAPS } from '../../src/sandbox/api/resource-table.ts'
-import { startWatch } from '../../src/sandbox/api/watch-stream.ts'
+import { createObjectStore } from '../../src/sandbox/api/objects/object-store.ts'
+import { CONFIG_MAPS } from '../../src/sandbox/api/objects/resource-table.ts'
+import { startWatch } from '../../src/sandbox/api/http/watch-stream.ts'
 import { openCluster } from '../../src/sandbox/cluster-request.ts'
 import { createClient, listClusterKinds, startCluster, type WatchEvent } from '../helpers/cluster.ts'
 

@@ -1,4 +1,4 @@
-import type { StoredChange } from '../object-store.ts'
+import type { StoredChange } from '../objects/object-store.ts'
 import type { ControllerContext } from './controller-client.ts'
 import { createDeploymentController } from './deployment-controller.ts'
 import { createGarbageCollector } from './garbage-collector.ts'

@@ -1,8 +1,8 @@
-import type { KubernetesObject } from '../kubernetes-object.ts'
-import { numberAt, textAt } from '../kubernetes-object.ts'
-import { hashName } from '../object-names.ts'
-import { completeNewObject, formatTime } from '../object-metadata.ts'
-import { EVENTS, NAMESPACES } from '../resource-table.ts'
+import type { KubernetesObject } from '../objects/kubernetes-object.ts'
+import { numberAt, textAt } from '../objects/kubernetes-object.ts'
+import { hashName } from '../objects/object-names.ts'
+import { completeNewObject, formatTime } from '../objects/object-metadata.ts'
+import { EVENTS, NAMESPACES } from '../objects/resource-table.ts'
 import type { ControllerContext } from './controller-client.ts'
 
 /** What happened to an object, for `kubectl get events` and `kubectl describe`. */

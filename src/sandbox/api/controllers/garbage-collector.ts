@@ -1,5 +1,5 @@
-import type { KubernetesObject } from '../kubernetes-object.ts'
-import { RESOURCES } from '../resource-table.ts'
+import type { KubernetesObject } from '../objects/kubernetes-object.ts'
+import { RESOURCES } from '../objects/resource-table.ts'
 import { createControllerClient, type ControllerContext } from './controller-client.ts'
 import type { Controller } from './controllers.ts'
 

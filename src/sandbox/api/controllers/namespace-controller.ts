@@ -1,7 +1,7 @@
-import type { KubernetesObject } from '../kubernetes-object.ts'
-import { completeNewObject } from '../object-metadata.ts'
-import type { StoredChange } from '../object-store.ts'
-import { CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, EVENTS, JOBS, NAMESPACES, PODS, REPLICA_SETS, RESOURCES, SERVICE_ACCOUNTS, STATEFUL_SETS } from '../resource-table.ts'
+import type { KubernetesObject } from '../objects/kubernetes-object.ts'
+import { completeNewObject } from '../objects/object-metadata.ts'
+import type { StoredChange } from '../objects/object-store.ts'
+import { CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, EVENTS, JOBS, NAMESPACES, PODS, REPLICA_SETS, RESOURCES, SERVICE_ACCOUNTS, STATEFUL_SETS } from '../objects/resource-table.ts'
 import { createControllerClient, type ControllerContext } from './controller-client.ts'
 import type { Controller } from './controllers.ts'
 

@@ -1,7 +1,7 @@
-import { findController, listAt, objectAt, textAt, type KubernetesObject, type ObjectMeta } from '../kubernetes-object.ts'
-import type { ObjectStore, StoredChange } from '../object-store.ts'
-import { PODS } from '../resource-table.ts'
-import type { Resource } from '../resource.ts'
+import { findController, listAt, objectAt, textAt, type KubernetesObject, type ObjectMeta } from '../objects/kubernetes-object.ts'
+import type { ObjectStore, StoredChange } from '../objects/object-store.ts'
+import { PODS } from '../objects/resource-table.ts'
+import type { Resource } from '../objects/resource.ts'
 import { createOwnerReference } from './controller-client.ts'
 
 /** `namespace/name`, the key of a reconcile queue. */

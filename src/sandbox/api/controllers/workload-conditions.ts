@@ -1,4 +1,4 @@
-import { listAt, textAt, type KubernetesObject } from '../kubernetes-object.ts'
+import { listAt, textAt, type KubernetesObject } from '../objects/kubernetes-object.ts'
 
 /** A condition of a workload's status. */
 export interface WorkloadCondition {

@@ -8,8 +8,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asArray, asObject, type UnknownObject } from '../../../core/unknown.ts'
-import { listAt, objectAt, textAt } from '../kubernetes-object.ts'
-import { RESOURCES } from '../resource-table.ts'
+import { listAt, objectAt, textAt } from '../objects/kubernetes-object.ts'
+import { RESOURCES } from '../objects/resource-table.ts'
 import type { FieldNumbers, KubernetesSchema } from './kubernetes-schema.ts'
 import { readDescriptors, type MessageField } from './protobuf-descriptors.ts'
 

@@ -1,5 +1,5 @@
 import { asArray, type UnknownObject } from '../../../core/unknown.ts'
-import type { KubernetesObject } from '../kubernetes-object.ts'
+import type { KubernetesObject } from '../objects/kubernetes-object.ts'
 import { badRequest } from '../status-error.ts'
 import { loadKubernetesSchema, type KubernetesSchema, type SchemaNode } from './kubernetes-schema.ts'
 import { readFields, type WireField } from './protobuf-wire.ts'
