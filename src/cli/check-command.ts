@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { styleText } from 'node:util'
 import { Command } from 'commander'
+import { nameInput, readInput } from '../config/input-file.ts'
 import type { ConfigReport, LocatedProblem } from '../config/parse-config.ts'
 import { createOutputOption, pluralize, printJson, type OutputFormat } from './output.ts'
 
@@ -17,8 +17,7 @@ export function createCheckCommand (): Command {
 
 async function runCheck (file: string, { output }: { output: OutputFormat }): Promise<void> {
   const { parseConfig, hasErrors } = await import('../config/parse-config.ts')
-  const content = await readFile(file === '-' ? '/dev/stdin' : file)
-  const report = parseConfig(content, file === '-' ? 'stdin' : file)
+  const report = parseConfig(await readInput(file), nameInput(file))
   if (output === 'json') printJson({ file: report.file, valid: !hasErrors(report), config: report.hash, problems: report.problems })
   else await printReport(report)
   if (hasErrors(report)) process.exitCode = 1

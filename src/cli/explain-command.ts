@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
+import { nameInput, readInput } from '../config/input-file.ts'
 import { DEFAULT_OWN_NAMESPACE } from '../core/namespaces.ts'
 import type { Manifests } from '../core/workloads.ts'
 import { parseLabels } from './options.ts'
@@ -45,7 +45,7 @@ async function runExplain (options: ExplainCommandOptions): Promise<void> {
 
 async function loadPolicy (file: string) {
   const [{ parseConfig, formatProblem }, { compilePolicy }] = await Promise.all([import('../config/parse-config.ts'), import('../core/policy.ts')])
-  const { config, hash, problems } = parseConfig(await readFile(file), file)
+  const { config, hash, problems } = parseConfig(await readInput(file), file)
   if (config === undefined) throw new Error(`the configuration can not be used\n${problems.map((problem) => formatProblem(file, problem)).join('\n')}`)
   return compilePolicy(config, { configHash: hash, ownNamespace: process.env.POD_NAMESPACE ?? DEFAULT_OWN_NAMESPACE })
 }
@@ -53,7 +53,7 @@ async function loadPolicy (file: string) {
 async function loadManifests (files: string[]): Promise<Manifests> {
   const [{ readManifests }, { parseAllManifests }] = await Promise.all([import('../core/workloads.ts'), import('../config/parse-manifests.ts')])
   const documents = await Promise.all(files.map(async (file) => {
-    return parseAllManifests(await readFile(file === '-' ? '/dev/stdin' : file, 'utf8'), file === '-' ? 'stdin' : file)
+    return parseAllManifests(String(await readInput(file)), nameInput(file))
   }))
   const manifests = readManifests(documents.flat())
   if (manifests.workloads.length === 0) throw new Error(describeNoWorkload(files, manifests))

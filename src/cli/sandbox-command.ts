@@ -33,23 +33,33 @@ async function runSandbox (options: SandboxCommandOptions): Promise<void> {
     import('close-with-grace'), import('../sandbox/sandbox.ts'), import('../observability/process-log.ts')
   ])
   let isFollowing = false
-  const sandbox = await startSandbox({
+  const abort = new AbortController()
+  const starting = startSandbox({
     startCluster: await chooseCluster(options.controlPlane),
     log: createProcessLog(options.logLevel),
     ...(options.config !== undefined && { configFile: options.config }),
     ...(options.filename !== undefined && { manifestFiles: options.filename }),
-    onRecord: (line) => { if (isFollowing) console.log(formatRecord(JSON.parse(line) as DecisionRecord)) }
+    onRecord: (line) => { if (isFollowing) console.log(formatRecord(JSON.parse(line) as DecisionRecord)) },
+    signal: abort.signal
+  })
+  const graceful = closeWithGrace({ delay: CLOSE_MS, logger: false }, async () => {
+    abort.abort()
+    await starting.then(async ({ close }) => close(), () => undefined)
+  })
+  const sandbox = await starting.catch((error: unknown) => {
+    graceful.uninstall()
+    throw error
   })
   console.log(await sandbox.describePods())
   for (const { object, message } of sandbox.refused) console.error(`${styleText('red', 'refused:')} ${object}: ${message}`)
   if (options.once) {
+    graceful.uninstall()
     await sandbox.close()
     process.exitCode = sandbox.refused.length > 0 ? 1 : 0
     return
   }
   console.log(formatGuide(sandbox))
   isFollowing = true
-  closeWithGrace({ delay: CLOSE_MS, logger: false }, sandbox.close)
 }
 
 async function chooseCluster (controlPlane: string | true | undefined): Promise<() => Promise<Cluster>> {

@@ -77,7 +77,7 @@ export function skip (reason: Reason, images: ParsedPodImage[] = [], present: st
     outcome: 'skipped',
     reason,
     rules: [],
-    images: images.map((image) => ({ ...image, rules: [] })),
+    images: images.map((image) => decideImage(image, [])),
     present,
     injected: [],
     patch: [],
@@ -119,9 +119,8 @@ function findSkipReason (policy: Policy, entry: PolicyEntry, namespace: string, 
 function applyRules (policy: Policy, entry: PolicyEntry, context: PodContext): Decision {
   const { pod, namespace, present } = context
   const eligible = entry.rules.filter((rule) => rule.namespaces.judge(namespace) === 'included')
-  const images = context.images.map((image) => ({ ...image, rules: namesOf(eligible.filter((rule) => judgeImage(rule, image).matches)) }))
-  const matched = new Set(images.flatMap((image) => image.rules))
-  const applied = eligible.filter(({ rule }) => rule.always || matched.has(rule.name))
+  const images = context.images.map((image) => decideImage(image, namesOf(eligible.filter((rule) => judgeImage(rule, image).matches))))
+  const applied = eligible.filter(({ rule }) => rule.always || images.some((image) => image.rules.includes(rule.name)))
   const wanted = [...new Set(applied.flatMap(({ rule }) => rule.pullSecrets))]
   const injected = wanted.filter((name) => !present.includes(name))
   const unmatched = entry.path === DEFAULT_ENTRY_PATH ? listUnmatchedImages(policy, images, context) : []
@@ -154,6 +153,10 @@ function listUnmatchedImages (policy: Policy, images: ImageDecision[], { namespa
     return namespaces.judge(namespace) === 'included' && rule.pullSecrets.every((name) => present.includes(name))
   })
   return candidates.filter((image) => !inForce.some((rule) => judgeImage(rule, image).matches))
+}
+
+function decideImage ({ container, field, image, reference, location, error }: ParsedPodImage, rules: string[]): ImageDecision {
+  return { container, field, image, reference, location, error, rules }
 }
 
 function namesOf (rules: CompiledRule[]): string[] {

@@ -25,9 +25,9 @@ export interface AdmissionAnswer {
   /** Shown by kubectl, one line each. */
   warnings: string[]
   /** Reaches the API server's audit log under `<entry name>/<key>`. */
-  auditAnnotations?: Record<string, string>
+  auditAnnotations?: Record<string, string> | undefined
   /** Why a request is denied: the message that the user sees. */
-  message?: string
+  message?: string | undefined
 }
 
 /** A parsed request, or what is wrong with the body, for the answer 400. */
@@ -49,18 +49,20 @@ export function parseAdmissionReview (body: unknown): ParsedAdmissionReview {
   return { request: readRequest(apiVersion, uid, request) }
 }
 
-/** The AdmissionReview that answers a request: the same version, the same uid. */
+/** The AdmissionReview that answers a request: the same version, the same uid. What is undefined is no part of its JSON. */
 export function createAdmissionReview (request: AdmissionRequest, answer: AdmissionAnswer): object {
+  const isPatched = answer.patch.length > 0
   return {
     kind: 'AdmissionReview',
     apiVersion: request.apiVersion,
     response: {
       uid: request.uid,
       allowed: answer.allowed,
-      ...(!answer.allowed && { status: { code: FORBIDDEN, reason: 'Forbidden', message: answer.message } }),
-      ...(answer.patch.length > 0 && { patchType: 'JSONPatch', patch: encodePatch(answer.patch) }),
-      ...(answer.warnings.length > 0 && { warnings: answer.warnings }),
-      ...(answer.auditAnnotations !== undefined && { auditAnnotations: answer.auditAnnotations })
+      status: answer.allowed ? undefined : { code: FORBIDDEN, reason: 'Forbidden', message: answer.message },
+      patchType: isPatched ? 'JSONPatch' : undefined,
+      patch: isPatched ? encodePatch(answer.patch) : undefined,
+      warnings: answer.warnings.length > 0 ? answer.warnings : undefined,
+      auditAnnotations: answer.auditAnnotations
     }
   }
 }

@@ -1,13 +1,12 @@
 import { hash } from 'node:crypto'
-import type { Decision, Outcome, Reason } from './admission-decision.ts'
+import type { Decision, ImageDecision, Outcome, Reason } from './admission-decision.ts'
 import type { AdmissionRequest } from './admission-review.ts'
 import type { ImageReference } from './image-reference.ts'
 import { readOwner, readPodName, readServiceAccount, type ImageField, type PodOwner } from './pod.ts'
 import type { UnknownObject } from './unknown.ts'
 
 /**
- * What a line of the decision log says. The fields from `time` to `prev`, and `uid`, `user`, `dryRun` and `durationMs`,
- * belong to an admission call: records of `explain` lack them.
+ * What a line of the decision log says. The fields from `time` to `prev`, and `uid`, `user`, `dryRun` and `durationMs`, belong to an admission call: records of `explain` lack them.
  */
 export interface DecisionRecord {
   /** When the decision was made, RFC 3339 in UTC. */
@@ -59,7 +58,7 @@ export interface ChainLink {
   time: string
   instance: string
   seq: number
-  prev?: string
+  prev?: string | undefined
 }
 
 /** A record as it is written, and its hash: the next record's `prev`. */
@@ -73,18 +72,21 @@ export function createDecisionRecord (
   decision: Decision,
   context: { entry: string, namespace: string, operation: string, object: UnknownObject | undefined, config: string }
 ): DecisionRecord {
-  const pod = context.object ?? {}
+  const object = context.object ?? {}
+  const pod = readPodName(object)
+  const owner = readOwner(object)
+  const serviceAccount = readServiceAccount(object)
   return {
     entry: context.entry,
     namespace: context.namespace,
-    ...compact({ pod: readPodName(pod), owner: readOwner(pod), serviceAccount: readServiceAccount(pod) }),
+    ...(pod !== undefined && { pod }),
+    ...(owner !== undefined && { owner }),
+    ...(serviceAccount !== undefined && { serviceAccount }),
     operation: context.operation,
     outcome: decision.outcome,
     reason: decision.reason,
     rules: decision.rules,
-    images: decision.images.map(({ container, field, image, reference, error, rules }) => {
-      return { container, field, image, ...compact({ reference, error }), rules }
-    }),
+    images: decision.images.map(recordImage),
     present: decision.present,
     injected: decision.injected,
     config: context.config
@@ -93,8 +95,13 @@ export function createDecisionRecord (
 
 /** Puts a record into its instance's chain, with what only an admission call has. */
 export function sealRecord (record: DecisionRecord, link: ChainLink, request: AdmissionRequest, durationMs: number): SealedRecord {
-  const { user, uid, dryRun } = request
-  const line = JSON.stringify({ ...link, uid, ...compact({ user }), dryRun, ...record, durationMs })
+  const { time, instance, seq, prev } = link
+  const { uid, user, dryRun } = request
+  const { entry, namespace, pod, owner, serviceAccount, operation, outcome, reason, rules, images, present, injected, config } = record
+  const fields: Record<keyof DecisionRecord, unknown> = {
+    time, instance, seq, prev, uid, user, dryRun, entry, namespace, pod, owner, serviceAccount, operation, outcome, reason, rules, images, present, injected, config, durationMs
+  }
+  const line = JSON.stringify(fields)
   return { line, hash: hashLine(line) }
 }
 
@@ -109,7 +116,7 @@ export function createAuditAnnotation (uid: string, link: ChainLink, sealed: Sea
   return { [`record.${uid}`]: JSON.stringify({ record: `${link.instance}/${link.seq}/${sealed.hash}`, outcome, rules, injected }) }
 }
 
-/** An object without the keys whose value is undefined. */
-function compact<T extends object> (object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> }
+function recordImage ({ container, field, image, reference, error, rules }: ImageDecision): RecordedImage {
+  if (reference !== undefined) return { container, field, image, reference, rules }
+  return { container, field, image, ...(error !== undefined && { error }), rules }
 }

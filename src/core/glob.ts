@@ -1,7 +1,10 @@
 type Token = { kind: 'star' } | { kind: 'any' } | { kind: 'class', negated: boolean, ranges: [string, string][] } | { kind: 'literal', char: string }
 
-/** A compiled glob; `undefined` where Go's `path.Match` calls the pattern bad, which then matches nothing. */
-export type Glob = readonly Token[] | undefined
+/**
+ * A compiled glob: the text itself where nothing in it is special, `undefined` where Go's `path.Match` calls the
+ * pattern bad, which then matches nothing.
+ */
+export type Glob = string | readonly Token[] | undefined
 
 /**
  * Compiles a glob with the syntax of Go's `path.Match`, which the kubelet applies to each host label: `*` any run of
@@ -16,12 +19,13 @@ export function compileGlob (pattern: string): Glob {
     tokens.push(parsed.token)
     at = parsed.next
   }
-  return tokens
+  return tokens.every(isLiteral) ? tokens.map(({ char }) => char).join('') : tokens
 }
 
 /** Whether the whole text matches; at most pattern length times text length steps, so hostile text costs little. */
 export function matchesGlob (glob: Glob, text: string): boolean {
-  if (glob === undefined) return false
+  if (glob === undefined || typeof glob === 'string') return glob === text
+  if (glob.length === 1 && glob[0]?.kind === 'star') return true
   let token = 0
   let at = 0
   let star = -1
@@ -40,6 +44,10 @@ export function matchesGlob (glob: Glob, text: string): boolean {
     } else return false
   }
   return true
+}
+
+function isLiteral (token: Token): token is Extract<Token, { kind: 'literal' }> {
+  return token.kind === 'literal'
 }
 
 function matchesCharacter (token: Exclude<Token, { kind: 'star' }>, char: string): boolean {

@@ -34,12 +34,17 @@ export function matchesImage (pattern: ImagePattern, image: RegistryLocation): b
   return globs.every((glob, index) => matchesGlob(glob, image.labels[index] ?? ''))
 }
 
+/** What nearly every image and pattern looks like: nothing to refuse, drop or decode. */
+const PLAIN = /^([A-Za-z0-9.*-]*)(?::([0-9]*))?(\/[A-Za-z0-9._/-]*)?$/
+
 /**
  * Splits `host[:port][/path]` as Go's `url.Parse("https://" + text)` and the kubelet's `SplitURL` do: user information,
  * query and fragment vanish, percent escapes in the path are decoded. Undefined where Go reports an error. JavaScript's
  * `URL` is no substitute: it lower-cases and normalises.
  */
 export function parseRegistryLocation (text: string): RegistryLocation | undefined {
+  const plain = PLAIN.exec(text)
+  if (plain !== null) return { labels: plain[1]?.split('.') ?? [], port: plain[2] ?? '', path: plain[3] ?? '' }
   if (hasControlCharacter(text)) return undefined
   const [beforeFragment, fragment] = cut(text, '#')
   const [beforeQuery] = cut(beforeFragment, '?')

@@ -30,10 +30,10 @@ export interface CompiledRule {
 
 /** A Pod's image, parsed; `location` is what patterns are matched against. */
 export interface ParsedPodImage extends PodImage {
-  reference?: ImageReference
-  location?: RegistryLocation
+  reference?: ImageReference | undefined
+  location?: RegistryLocation | undefined
   /** Why the reference could not be parsed: the kubelet will say `InvalidImageName`. */
-  error?: string
+  error?: string | undefined
 }
 
 /** Why a rule does or does not match an image; `pattern` is the one that decided. */
@@ -54,9 +54,10 @@ export function compilePolicy (config: PullSecretConfig, options: { configHash: 
 /** Parses an image for matching; never throws. */
 export function parsePodImage (image: PodImage): ParsedPodImage {
   const parsed = parseImageReference(image.image)
-  if ('error' in parsed) return { ...image, error: parsed.error }
+  const { container, field } = image
+  if ('error' in parsed) return { container, field, image: image.image, error: parsed.error }
   const location = parseRegistryLocation(formatImageName(parsed.reference))
-  return { ...image, reference: parsed.reference, ...(location !== undefined && { location }) }
+  return { container, field, image: image.image, reference: parsed.reference, location }
 }
 
 /** Judges one image by one rule's patterns: `excludeImages` wins, else the first of `matchImages` that matches. */

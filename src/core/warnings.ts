@@ -3,7 +3,7 @@ import type { PodImage } from './pod.ts'
 const MAX_WARNINGS = 5
 const MAX_WARNING_BYTES = 256
 
-type WarnedImage = PodImage & { error?: string }
+type WarnedImage = PodImage & { error?: string | undefined }
 
 /**
  * Admission warnings for the person who runs kubectl: a handful of single lines of at most 256 bytes, since the API

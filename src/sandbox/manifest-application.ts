@@ -9,6 +9,13 @@ export interface RefusedObject {
   message: string
 }
 
+/** What became of a set of manifests. */
+export interface AppliedManifests {
+  refused: RefusedObject[]
+  /** How many Pods there will be once the controllers have made theirs. */
+  expectedPods: number
+}
+
 /** Where each kind lives; `isNamespaced` is false for Namespaces only. */
 const COLLECTIONS: Record<string, { prefix: string, plural: string, isNamespaced?: boolean }> = {
   Namespace: { prefix: '/api/v1', plural: 'namespaces', isNamespaced: false },
@@ -30,28 +37,26 @@ const RETRY_MS = 50
 
 /**
  * Creates the objects of manifests, Namespaces first; a namespace that no manifest makes is made, what exists is merged.
- * Returns what was refused; the rest is applied all the same.
+ * What is refused does not keep the rest from being applied.
  */
-export async function applyManifests (cluster: Credentials, documents: unknown[], defaultNamespace: string): Promise<RefusedObject[]> {
+export async function applyManifests (cluster: Credentials, documents: unknown[], defaultNamespace: string): Promise<AppliedManifests> {
   const objects = documents.flatMap(listObjects)
   const namespaces = [...new Set(objects.filter(isNamespaced).map((object) => namespaceOf(object, defaultNamespace)))]
-  const made = namespaces.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }))
+  const made: UnknownObject[] = namespaces.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }))
   const given = objects.filter(({ kind }) => kind === 'Namespace').map((object) => readMetadata(object).name)
-  const all = [...made.filter(({ metadata }) => !given.includes(metadata.name)), ...objects]
+  const all = [...made.filter((namespace) => !given.includes(readMetadata(namespace).name)), ...objects]
   all.sort((a, b) => rank(a) - rank(b))
   const refused: RefusedObject[] = []
+  let expectedPods = 0
   for (const object of all) {
     const message = await applyObject(cluster, object, defaultNamespace)
     if (message !== undefined) refused.push({ object: describe(object, defaultNamespace), message })
+    else expectedPods += countPodsOf(String(object.kind), asObject(object.spec) ?? {})
   }
-  return refused
+  return { refused, expectedPods }
 }
 
-/** How many Pods a set of manifests makes where no kubelet runs: a StatefulSet waits for its first Pod for ever. */
-export function countExpectedPods (documents: unknown[]): number {
-  return documents.flatMap(listObjects).reduce((sum, { kind, spec }) => sum + countPodsOf(String(kind), asObject(spec) ?? {}), 0)
-}
-
+/** How many Pods an object makes where no kubelet runs: a StatefulSet waits for its first Pod for ever. */
 function countPodsOf (kind: string, { replicas, parallelism }: UnknownObject): number {
   switch (kind) {
     case 'Pod': return 1

@@ -1,8 +1,8 @@
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { nameInput, readInput } from '../config/input-file.ts'
 import { parseAllManifests } from '../config/parse-manifests.ts'
 import { DEFAULT_OWN_NAMESPACE } from '../core/namespaces.ts'
 import type { Policy } from '../core/policy.ts'
@@ -11,9 +11,10 @@ import { createCertificateAuthority, issueCertificate } from '../tls/certificate
 import { startWebhook, type Webhook } from '../webhook/webhook.ts'
 import type { Cluster } from './cluster.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
-import { applyManifests, countExpectedPods, type RefusedObject } from './manifest-application.ts'
-import { describePods, listPods } from './pod-table.ts'
-import { registerWebhook } from './registration.ts'
+import { applyManifests, type RefusedObject } from './manifest-application.ts'
+import { describePods } from './pod-table.ts'
+import { waitForPods } from './pod-arrival.ts'
+import { registerWebhook, waitForRegistration } from './registration.ts'
 
 export interface SandboxOptions {
   /** Starts the Kubernetes API: in memory, or a real control plane. */
@@ -25,6 +26,8 @@ export interface SandboxOptions {
   log: ProcessLog
   /** Told of each decision record, as it is written. */
   onRecord?: (line: string) => void
+  /** Ends the start, and removes what was made so far. */
+  signal?: AbortSignal
 }
 
 /** A running sandbox: a Kubernetes API, the real webhook registered with it, and workloads applied. */
@@ -43,8 +46,6 @@ export interface Sandbox {
 
 const EXAMPLES = fileURLToPath(new URL('../../manifests/examples', import.meta.url))
 const CERTIFICATE_DAYS = 30
-const PODS_DEADLINE_MS = 15_000
-const POLL_MS = 20
 
 /** Starts a sandbox; everything that it keeps is in a temporary directory. */
 export async function startSandbox (options: SandboxOptions): Promise<Sandbox> {
@@ -54,7 +55,9 @@ export async function startSandbox (options: SandboxOptions): Promise<Sandbox> {
     for (const closer of closers.splice(0).reverse()) await closer()
   }
   try {
-    return await build(options, directory, closers, close)
+    const sandbox = await build(options, directory, closers, close)
+    options.signal?.throwIfAborted()
+    return sandbox
   } catch (error) {
     await close()
     throw error
@@ -71,6 +74,7 @@ async function build (options: SandboxOptions, directory: string, closers: (() =
     provideConfig(directory, options.configFile)
   ])
   const decisionLogFile = join(directory, 'decisions.jsonl')
+  let records = 0
   const webhook: Webhook = await startWebhook({
     configFile,
     certificateFile: join(directory, 'tls.crt'),
@@ -81,8 +85,13 @@ async function build (options: SandboxOptions, directory: string, closers: (() =
     decisionLogFile,
     ownNamespace: DEFAULT_OWN_NAMESPACE,
     log: options.log,
-    ...(options.onRecord !== undefined && { onRecord: options.onRecord }),
-    onPolicy: (policy) => void register(policy)
+    onRecord (line) {
+      records++
+      options.onRecord?.(line)
+    },
+    onPolicy (policy) {
+      register(policy).catch((error: unknown) => { options.log.error({ err: error }, 'the registration does not follow the configuration') })
+    }
   })
   closers.push(async () => { await webhook.close(0) })
 
@@ -91,11 +100,12 @@ async function build (options: SandboxOptions, directory: string, closers: (() =
   }
 
   await register(webhook.policy())
+  await waitForRegistration(cluster, () => records > 0)
+  options.signal?.throwIfAborted()
   const kubeconfigFile = join(directory, 'kubeconfig')
   await writeKubeconfig(kubeconfigFile, cluster, { name: 'pullkeeper-sandbox' })
-  const documents = await readDocuments(options.manifestFiles)
-  const refused = await applyManifests(cluster, documents, 'default')
-  await waitForPods(cluster, countExpectedPods(documents) - refused.length)
+  const applied = await applyManifests(cluster, await readDocuments(options.manifestFiles), 'default')
+  const refused = [...applied.refused, ...await waitForPods(cluster, applied.expectedPods)]
   return { cluster, webhook, kubeconfigFile, configFile, decisionLogFile, refused, describePods: async () => describePods(cluster, webhook.policy()), close }
 }
 
@@ -117,13 +127,7 @@ async function provideConfig (directory: string, configFile: string | undefined)
 
 async function readDocuments (files = [join(EXAMPLES, 'workloads.yaml')]): Promise<unknown[]> {
   const documents = await Promise.all(files.map(async (file) => {
-    return parseAllManifests(await readFile(file === '-' ? '/dev/stdin' : file, 'utf8'), file)
+    return parseAllManifests(String(await readInput(file)), nameInput(file))
   }))
   return documents.flat()
-}
-
-/** Controllers make the Pods of workloads a moment later; a Pod that never comes is missing in the table, and that is the truth. */
-async function waitForPods (cluster: Cluster, expected: number): Promise<void> {
-  const deadline = AbortSignal.timeout(PODS_DEADLINE_MS)
-  while (!deadline.aborted && (await listPods(cluster)).length < expected) await delay(POLL_MS)
 }

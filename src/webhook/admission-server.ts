@@ -6,6 +6,7 @@ import { DEFAULT_ENTRY_PATH } from '../core/webhook-entries.ts'
 import type { KeyPair } from '../tls/certificates.ts'
 import type { AnswerAdmission } from './admission.ts'
 import { describeInvalidReview, HTTP_PROBLEMS, toHttpProblem, type HttpProblem } from './http-errors.ts'
+import { createBatch } from './review-batch.ts'
 
 export interface AdmissionServerOptions {
   keyPair: KeyPair
@@ -37,6 +38,9 @@ const BODY_LIMIT_BYTES = 7 * 1024 * 1024
 const KEEP_ALIVE_TIMEOUT_MS = 95_000
 const REQUEST_TIMEOUT_MS = 30_000
 
+/** Longer than any request line that Node accepts, so that an unknown key of any length is answered as an unknown entry. */
+const MAX_KEY_LENGTH = 16_384
+
 /** How long nothing may be in flight before connections that never carried a request are cut: Node does not call them idle. */
 const QUIET_MS = 500
 const SWEEP_MS = 50
@@ -49,11 +53,21 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
   let isDraining = false
   let inFlight = 0
   let server: HttpsServer | undefined
+  const send = (reply: FastifyReply, json: string): void => {
+    if (isDraining) void reply.header('connection', 'close')
+    void reply.type('application/json').send(json)
+  }
+  const reject: Reject = (reply, { statusCode, code, message }) => {
+    options.onRejected(statusCode)
+    send(reply.code(statusCode), JSON.stringify({ error: { code, message } }))
+  }
   const app = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: MAX_KEY_LENGTH },
+    frameworkErrors (error, _request, reply) { reject(reply, toHttpProblem(error)) },
     serverFactory (handler) {
       server = createServer({
         ...createSecureContextOptions(options.keyPair, options.clientCa),
@@ -65,10 +79,9 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
       return server
     }
   })
-  app.addHook('onRequest', (_request, reply, done) => {
+  app.addHook('onRequest', (_request, _reply, done) => {
     inFlight++
     options.onRequest()
-    if (isDraining) void reply.header('connection', 'close')
     done()
   })
   app.addHook('onResponse', (_request, _reply, done) => {
@@ -77,7 +90,7 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
     done()
   })
   addJsonParser(app)
-  addRoutes(app, options)
+  addRoutes(app, options, { send, reject })
 
   async function close (): Promise<void> {
     const closed = app.close()
@@ -99,23 +112,43 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
   }
 }
 
-function addRoutes (app: FastifyInstance, { answer, monotonicMs, onRejected }: AdmissionServerOptions): void {
-  const reject = (reply: FastifyReply, problem: HttpProblem): FastifyReply => {
-    onRejected(problem.statusCode)
-    return reply.code(problem.statusCode).send({ error: { code: problem.code, message: problem.message } })
-  }
-  const mutate = (path: string, body: unknown, reply: FastifyReply): FastifyReply => {
-    const startedMs = monotonicMs()
-    const parsed = readReview(body)
-    if ('problem' in parsed) return reject(reply, parsed.problem)
-    return reply.type('application/json').send(JSON.stringify(answer(path, parsed.request, startedMs)))
-  }
-  app.post(DEFAULT_ENTRY_PATH, (request, reply) => mutate(DEFAULT_ENTRY_PATH, request.body, reply))
-  app.post<{ Params: { key: string } }>(`${DEFAULT_ENTRY_PATH}/:key`, (request, reply) => {
-    return mutate(`${DEFAULT_ENTRY_PATH}/${request.params.key}`, request.body, reply)
+/** A call that waits for its answer. */
+interface PendingCall {
+  path: string
+  body: unknown
+  reply: FastifyReply
+  startedMs: number
+}
+
+interface Senders {
+  send: (reply: FastifyReply, json: string) => void
+  reject: Reject
+}
+
+type Reject = (reply: FastifyReply, problem: HttpProblem) => void
+
+function addRoutes (app: FastifyInstance, { answer, monotonicMs }: AdmissionServerOptions, { send, reject }: Senders): void {
+  const addToBatch = createBatch<PendingCall>((calls) => {
+    const read = calls.map((call) => ({ call, result: readReview(call.body) }))
+    const answered = read.map(({ call, result }) => {
+      return { call, result: 'problem' in result ? result : { review: answer(call.path, result.request, call.startedMs) } }
+    })
+    const written = answered.map(({ call, result }) => {
+      return { call, result: 'problem' in result ? result : { text: JSON.stringify(result.review) } }
+    })
+    for (const { call: { reply }, result } of written) {
+      if ('problem' in result) reject(reply, result.problem)
+      else send(reply, result.text)
+    }
   })
-  app.setNotFoundHandler((_request, reply) => reject(reply, HTTP_PROBLEMS.notFound))
-  app.setErrorHandler((error: Error & { code?: string }, _request, reply) => reject(reply, toHttpProblem(error)))
+  app.post(DEFAULT_ENTRY_PATH, ({ body }, reply) => {
+    addToBatch({ path: DEFAULT_ENTRY_PATH, body, reply, startedMs: monotonicMs() })
+  })
+  app.post<{ Params: { key: string } }>(`${DEFAULT_ENTRY_PATH}/:key`, ({ body, params: { key } }, reply) => {
+    addToBatch({ path: `${DEFAULT_ENTRY_PATH}/${key}`, body, reply, startedMs: monotonicMs() })
+  })
+  app.setNotFoundHandler((_request, reply) => { reject(reply, HTTP_PROBLEMS.notFound) })
+  app.setErrorHandler((error: Error & { code?: string }, _request, reply) => { reject(reply, toHttpProblem(error)) })
 }
 
 /** JSON is parsed by hand: fastify's parser refuses keys such as `__proto__`, which a volume attribute may carry. */
@@ -124,9 +157,9 @@ function addJsonParser (app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => { done(null, body) })
 }
 
-type ReadReview = { problem: HttpProblem } | Extract<ReturnType<typeof parseAdmissionReview>, { request: unknown }>
+type ReviewOrProblem = { problem: HttpProblem } | Extract<ReturnType<typeof parseAdmissionReview>, { request: unknown }>
 
-function readReview (body: unknown): ReadReview {
+function readReview (body: unknown): ReviewOrProblem {
   if (!Buffer.isBuffer(body) || body.length === 0) return { problem: HTTP_PROBLEMS.emptyBody }
   const json = parseJson(body)
   if (json === undefined) return { problem: HTTP_PROBLEMS.invalidJson }

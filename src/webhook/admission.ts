@@ -22,23 +22,35 @@ export type AnswerAdmission = (path: string, request: AdmissionRequest, startedM
 
 /** Makes the function that answers admission calls; it never throws for anything that a request holds. */
 export function createAdmissionAnswerer (dependencies: AdmissionDependencies): AnswerAdmission {
-  const { decisionLog, monotonicMs } = dependencies
   return (path, request, startedMs) => {
     const policy = dependencies.policy()
     const decision = decideSafely(dependencies, policy, path, request)
-    const durationMs = monotonicMs() - startedMs
-    const record = createDecisionRecord(decision, {
-      entry: formatEntryName(path),
-      namespace: request.namespace,
-      operation: request.operation,
-      object: request.object,
-      config: policy.configHash
-    })
-    const auditAnnotations = decisionLog.append(decision, record, request, roundToMicroseconds(durationMs))
-    count(dependencies.metrics, decision, durationMs)
     const { patch, warnings, message } = decision
-    return createAdmissionReview(request, { allowed: decision.outcome !== 'denied', patch, warnings, auditAnnotations, ...(message !== undefined && { message }) })
+    const auditAnnotations = record(dependencies, { policy, path, request, startedMs, decision })
+    return createAdmissionReview(request, { allowed: decision.outcome !== 'denied', patch, warnings, auditAnnotations, message })
   }
+}
+
+interface DecidedCall {
+  policy: Policy
+  path: string
+  request: AdmissionRequest
+  startedMs: number
+  decision: Decision
+}
+
+/** Writes the record and counts; gives the annotation that witnesses it. */
+function record (dependencies: AdmissionDependencies, { policy, path, request, startedMs, decision }: DecidedCall): Record<string, string> {
+  const durationMs = dependencies.monotonicMs() - startedMs
+  const unsealed = createDecisionRecord(decision, {
+    entry: formatEntryName(path),
+    namespace: request.namespace,
+    operation: request.operation,
+    object: request.object,
+    config: policy.configHash
+  })
+  count(dependencies.metrics, decision, durationMs)
+  return dependencies.decisionLog.append(decision, unsealed, request, roundToMicroseconds(durationMs))
 }
 
 function decideSafely ({ decisionLog, log }: AdmissionDependencies, policy: Policy, path: string, request: AdmissionRequest): Decision {

@@ -25,7 +25,7 @@ export function createDecisionLog ({ append, isUnavailable, instance, now }: Dec
   let prev: string | undefined
   return {
     append (decision, record, request, durationMs) {
-      const link: ChainLink = { time: now().toISOString(), instance, seq, ...(prev !== undefined && { prev }) }
+      const link: ChainLink = { time: now().toISOString(), instance, seq, prev }
       const sealed = sealRecord(record, link, request, durationMs)
       seq++
       prev = sealed.hash

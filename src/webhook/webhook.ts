@@ -114,7 +114,17 @@ export async function startWebhook (options: WebhookOptions): Promise<Webhook> {
     await probes.close()
     log.info('webhook is stopped')
   }
-  return { url, metricsUrl, policy: policy.current, reopenDecisionLog: writer.reopen, close }
+  let closing: Promise<void> | undefined
+  return {
+    url,
+    metricsUrl,
+    policy: policy.current,
+    reopenDecisionLog: writer.reopen,
+    async close (drainMs) {
+      closing ??= close(drainMs)
+      await closing
+    }
+  }
 }
 
 async function openDecisionWriter ({ decisionLogFile: file, log }: WebhookOptions, metrics: WebhookMetrics): Promise<LineWriter> {
