@@ -67,7 +67,7 @@ async function chooseCluster (controlPlane: string | true | undefined): Promise<
     const { startInMemoryCluster } = await import('../sandbox/api/in-memory-cluster.ts')
     return startInMemoryCluster
   }
-  const { startControlPlane } = await import('../sandbox/control-plane.ts')
+  const { startControlPlane } = await import('../sandbox/control-plane/control-plane.ts')
   const binaries = controlPlane === true ? process.env.KUBEBUILDER_ASSETS : controlPlane
   if (binaries === undefined) throw new Error('--control-plane needs a folder with etcd and kube-apiserver, or KUBEBUILDER_ASSETS that names one')
   return async () => startControlPlane({ binaries })

@@ -3,7 +3,7 @@ import { formatApiServerReport, type ApiServerRound, type VariantRounds } from '
 import { writeBenchFiles } from './bench-files.ts'
 import type { BenchContext } from './context.ts'
 import { createFloorVariant, createWebhookVariant, registerOnly, type WebhookVariant } from './registered-webhook.ts'
-import { startControlPlane } from '../../src/sandbox/control-plane.ts'
+import { startControlPlane } from '../../src/sandbox/control-plane/control-plane.ts'
 
 const CREATIONS = 2000
 const IN_FLIGHT = 20

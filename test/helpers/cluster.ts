@@ -9,7 +9,7 @@ import type { KubernetesListObject, KubernetesObject } from '@kubernetes/client-
 import type { Cluster, ClusterOptions } from '../../src/sandbox/cluster.ts'
 import { openCluster, requestCluster } from '../../src/sandbox/cluster-request.ts'
 import type { ClusterAnswer, ClusterRequest } from '../../src/sandbox/cluster-request.ts'
-import { startControlPlane } from '../../src/sandbox/control-plane.ts'
+import { startControlPlane } from '../../src/sandbox/control-plane/control-plane.ts'
 
 export type ClusterKind = 'in-memory' | 'control-plane'
 

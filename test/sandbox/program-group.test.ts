@@ -7,7 +7,7 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
-import { createProgramGroup } from '../../src/sandbox/program-group.ts'
+import { createProgramGroup } from '../../src/sandbox/control-plane/program-group.ts'
 
 // A program is known to run while its connection is open: the kernel closes it with the program, however that ends.
 const CONNECT = 'require("node:net").connect(Number(process.argv[1]))'

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Child } from './child-process.ts'
-import { requestCluster } from './cluster-request.ts'
-import type { Credentials } from './cluster-request.ts'
+import { requestCluster } from '../cluster-request.ts'
+import type { Credentials } from '../cluster-request.ts'
 
 const POLL_INTERVAL_MS = 50
 const REQUEST_TIMEOUT_MS = 5_000

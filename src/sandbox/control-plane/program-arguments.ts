@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path'
-import type { ControlPlaneFiles } from './control-plane-files.ts'
+import type { ControlPlaneFiles } from './program-files.ts'
 
 /*
  * Only flags that Kubernetes 1.20 to 1.36 and etcd 3.4 to 3.6 all know stand here, except where a version is asked for.

@@ -3,9 +3,9 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { stringify } from 'yaml'
-import { createCertificateAuthority, issueCertificate } from '../tls/certificates.ts'
-import type { ClusterOptions } from './cluster.ts'
-import { writeKubeconfig } from './kubeconfig.ts'
+import { createCertificateAuthority, issueCertificate } from '../../tls/certificates.ts'
+import type { ClusterOptions } from '../cluster.ts'
+import { writeKubeconfig } from '../kubeconfig.ts'
 
 /** The files that the programs of a control plane read, by absolute path, and what clients need of them. */
 export interface ControlPlaneFiles {
