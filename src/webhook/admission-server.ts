@@ -1,12 +1,10 @@
 import { createServer, type Server as HttpsServer } from 'node:https'
 import type { SecureContextOptions } from 'node:tls'
 import { fastify, type FastifyInstance, type FastifyReply } from 'fastify'
-import { parseAdmissionReview } from '../core/admission-review.ts'
-import { DEFAULT_ENTRY_PATH } from '../core/webhook-entries.ts'
 import type { KeyPair } from '../tls/certificates.ts'
 import type { AnswerAdmission } from './admission.ts'
-import { describeInvalidReview, HTTP_PROBLEMS, toHttpProblem, type HttpProblem } from './http-errors.ts'
-import { createBatch } from './review-batch.ts'
+import { addAdmissionRoutes } from './admission-routes.ts'
+import { toHttpProblem, type HttpProblem } from './http-errors.ts'
 
 export interface AdmissionServerOptions {
   keyPair: KeyPair
@@ -57,13 +55,12 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
     if (isDraining) void reply.header('connection', 'close')
     void reply.type('application/json').send(json)
   }
-  const reject: Reject = (reply, { statusCode, code, message }) => {
+  const reject = (reply: FastifyReply, { statusCode, code, message }: HttpProblem): void => {
     options.onRejected(statusCode)
     send(reply.code(statusCode), JSON.stringify({ error: { code, message } }))
   }
   const app = fastify({
     logger: false,
-    bodyLimit: BODY_LIMIT_BYTES,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: MAX_KEY_LENGTH },
@@ -89,8 +86,7 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
     options.onResponse()
     done()
   })
-  addJsonParser(app)
-  addRoutes(app, options, { send, reject })
+  addAdmissionRoutes(app, { ...options, send, reject, bodyLimitBytes: BODY_LIMIT_BYTES })
 
   async function close (): Promise<void> {
     const closed = app.close()
@@ -109,69 +105,6 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
     setKeyPair: (keyPair) => server?.setSecureContext(createSecureContextOptions(keyPair, options.clientCa)),
     startDraining: () => { isDraining = true },
     close
-  }
-}
-
-/** A call that waits for its answer. */
-interface PendingCall {
-  path: string
-  body: unknown
-  reply: FastifyReply
-  startedMs: number
-}
-
-interface Senders {
-  send: (reply: FastifyReply, json: string) => void
-  reject: Reject
-}
-
-type Reject = (reply: FastifyReply, problem: HttpProblem) => void
-
-function addRoutes (app: FastifyInstance, { answer, monotonicMs }: AdmissionServerOptions, { send, reject }: Senders): void {
-  const addToBatch = createBatch<PendingCall>((calls) => {
-    const read = calls.map((call) => ({ call, result: readReview(call.body) }))
-    const answered = read.map(({ call, result }) => {
-      return { call, result: 'problem' in result ? result : { review: answer(call.path, result.request, call.startedMs) } }
-    })
-    const written = answered.map(({ call, result }) => {
-      return { call, result: 'problem' in result ? result : { text: JSON.stringify(result.review) } }
-    })
-    for (const { call: { reply }, result } of written) {
-      if ('problem' in result) reject(reply, result.problem)
-      else send(reply, result.text)
-    }
-  })
-  app.post(DEFAULT_ENTRY_PATH, ({ body }, reply) => {
-    addToBatch({ path: DEFAULT_ENTRY_PATH, body, reply, startedMs: monotonicMs() })
-  })
-  app.post<{ Params: { key: string } }>(`${DEFAULT_ENTRY_PATH}/:key`, ({ body, params: { key } }, reply) => {
-    addToBatch({ path: `${DEFAULT_ENTRY_PATH}/${key}`, body, reply, startedMs: monotonicMs() })
-  })
-  app.setNotFoundHandler((_request, reply) => { reject(reply, HTTP_PROBLEMS.notFound) })
-  app.setErrorHandler((error: Error & { code?: string }, _request, reply) => { reject(reply, toHttpProblem(error)) })
-}
-
-/** JSON is parsed by hand: fastify's parser refuses keys such as `__proto__`, which a volume attribute may carry. */
-function addJsonParser (app: FastifyInstance): void {
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => { done(null, body) })
-}
-
-type ReviewOrProblem = { problem: HttpProblem } | Extract<ReturnType<typeof parseAdmissionReview>, { request: unknown }>
-
-function readReview (body: unknown): ReviewOrProblem {
-  if (!Buffer.isBuffer(body) || body.length === 0) return { problem: HTTP_PROBLEMS.emptyBody }
-  const json = parseJson(body)
-  if (json === undefined) return { problem: HTTP_PROBLEMS.invalidJson }
-  const parsed = parseAdmissionReview(json)
-  return 'error' in parsed ? { problem: describeInvalidReview(parsed.error) } : parsed
-}
-
-function parseJson (body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString())
-  } catch {
-    return undefined
   }
 }
 
