@@ -15,10 +15,17 @@ export interface AdmissionRoutesOptions {
   reject: (reply: FastifyReply, problem: HttpProblem) => void
 }
 
+/** Bodies that are parsed together: some 150 ordinary reviews, or a single large one. */
+const MAX_BATCH_BYTES = 1024 * 1024
+
+/** A request without a body and content type reaches its route with none. */
+type Body = Buffer | undefined
+const NOTHING = Buffer.alloc(0)
+
 /** A call that waits for its answer. */
 interface PendingCall {
   path: string
-  body: unknown
+  body: Buffer
   reply: FastifyReply
   startedMs: number
 }
@@ -26,7 +33,7 @@ interface PendingCall {
 /** Adds `/mutate` and `/mutate/<key>`, and an answer for everything else. Each turn's reviews are answered stage by stage. */
 export function addAdmissionRoutes (app: FastifyInstance, options: AdmissionRoutesOptions): void {
   const { answer, monotonicMs, send, reject } = options
-  const addToBatch = createBatch<PendingCall>((calls) => {
+  const answerAll = (calls: PendingCall[]): void => {
     const read = calls.map((call) => ({ call, result: readReview(call.body) }))
     const answered = read.map(({ call, result }) => {
       return { call, result: 'problem' in result ? result : { review: answer(call.path, result.request, call.startedMs) } }
@@ -38,11 +45,12 @@ export function addAdmissionRoutes (app: FastifyInstance, options: AdmissionRout
       if ('problem' in result) reject(reply, result.problem)
       else send(reply, result.text)
     }
-  })
-  app.post(DEFAULT_ENTRY_PATH, ({ body }, reply) => {
+  }
+  const addToBatch = createBatch({ handle: answerAll, weigh: ({ body }: PendingCall) => body.length, maxWeight: MAX_BATCH_BYTES })
+  app.post<{ Body: Body }>(DEFAULT_ENTRY_PATH, ({ body = NOTHING }, reply) => {
     addToBatch({ path: DEFAULT_ENTRY_PATH, body, reply, startedMs: monotonicMs() })
   })
-  app.post<{ Params: { key: string } }>(`${DEFAULT_ENTRY_PATH}/:key`, ({ body, params: { key } }, reply) => {
+  app.post<{ Body: Body, Params: { key: string } }>(`${DEFAULT_ENTRY_PATH}/:key`, ({ body = NOTHING, params: { key } }, reply) => {
     addToBatch({ path: `${DEFAULT_ENTRY_PATH}/${key}`, body, reply, startedMs: monotonicMs() })
   })
   addBodyParser(app, options.bodyLimitBytes)
@@ -58,8 +66,8 @@ function addBodyParser (app: FastifyInstance, bodyLimitBytes: number): void {
 
 type ReviewOrProblem = { problem: HttpProblem } | Extract<ReturnType<typeof parseAdmissionReview>, { request: unknown }>
 
-function readReview (body: unknown): ReviewOrProblem {
-  if (!Buffer.isBuffer(body) || body.length === 0) return { problem: HTTP_PROBLEMS.emptyBody }
+function readReview (body: Buffer): ReviewOrProblem {
+  if (body.length === 0) return { problem: HTTP_PROBLEMS.emptyBody }
   const json = parseJson(body)
   if (json === undefined) return { problem: HTTP_PROBLEMS.invalidJson }
   const parsed = parseAdmissionReview(json)

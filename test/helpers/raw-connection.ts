@@ -5,6 +5,8 @@ import { within } from './eventually.ts'
 /** A TLS connection over which a test speaks HTTP by hand. */
 export interface RawConnection {
   socket: TLSSocket
+  /** SHA-256 fingerprint of the certificate that the server showed. */
+  servedBy: string
   write: (text: string | Buffer) => void
   /** Everything that comes until the server closes the connection. */
   readToEnd: () => Promise<string>
@@ -21,6 +23,7 @@ export async function openRawConnection (url: string, ca: string): Promise<RawCo
   let received = ''
   let error: Error | undefined
   await once(socket, 'secureConnect')
+  const servedBy = socket.getPeerX509Certificate()?.fingerprint256 ?? ''
   socket.setEncoding('latin1')
   socket.on('data', (chunk: string) => { received += chunk })
   socket.on('error', (cause) => { error = cause })
@@ -45,6 +48,7 @@ export async function openRawConnection (url: string, ca: string): Promise<RawCo
 
   return {
     socket,
+    servedBy,
     write: (text) => { socket.write(text) },
     readAnswer: async () => within('an answer', readAnswer()),
     readToEnd: async () => within('the end of the connection', readToEnd()),

@@ -34,14 +34,16 @@ export interface WebhookFixtureOptions extends Partial<Omit<WebhookOptions, 'log
   authority: TestAuthority
   keyPair: KeyPair
   config?: string
+  /** Where its files go; the test's own directory if absent. */
+  directory?: string
 }
 
 /** Short, so that tests need not wait; a poll that comes by itself would hide that events are missed. */
 const INTERVALS = { debounceMs: 5, pollMs: 3_600_000 }
 
 /** Starts a webhook on free ports, with its files in the test's directory; it ends with the test. */
-export async function startWebhookFixture (t: Test, { authority, keyPair, config, ...options }: WebhookFixtureOptions): Promise<WebhookFixture> {
-  const files = await writeWebhookFiles(t.testdir(), keyPair, config)
+export async function startWebhookFixture (t: Test, { authority, keyPair, config, directory = t.testdir(), ...options }: WebhookFixtureOptions): Promise<WebhookFixture> {
+  const files = await writeWebhookFiles(directory, keyPair, config)
   const log: string[] = []
   const records: string[] = []
   const webhook = await startWebhook({

@@ -17,8 +17,8 @@ export interface WebhookProcess {
   stderr: () => string
   log: () => LogEntry[]
   signal: (signal: NodeJS.Signals) => void
-  /** How it ended: the exit code, or the signal's name. */
-  exited: Promise<number | NodeJS.Signals>
+  /** Waits for its end: the exit code, or the signal's name. */
+  waitForExit: () => Promise<number | NodeJS.Signals>
 }
 
 export interface WebhookProcessOptions {
@@ -54,10 +54,12 @@ export async function startWebhookProcess (t: Test, files: WebhookFiles, options
     await exited
   })
   const log = () => parseLog(output.stderr())
-  const ready = await Promise.race([
-    eventually('the webhook is ready', () => log().find(({ msg }) => msg === 'webhook is ready'), START_MS),
-    exited.then((ending) => { throw new Error(`the webhook ended with ${ending}: ${output.stderr()}`) })
-  ])
+  let ending: number | NodeJS.Signals | undefined
+  void exited.then((how) => { ending = how })
+  const ready = await eventually('the webhook is ready', () => {
+    if (ending !== undefined) throw new Error(`the webhook ended with ${ending}: ${output.stderr()}`)
+    return log().find(({ msg }) => msg === 'webhook is ready')
+  }, START_MS)
   return {
     pid: child.pid ?? 0,
     url: String(ready['url']),
@@ -65,7 +67,7 @@ export async function startWebhookProcess (t: Test, files: WebhookFiles, options
     ...output,
     log,
     signal: (signal) => { child.kill(signal) },
-    exited: within('the end of the webhook', exited, 60_000)
+    waitForExit: async () => within('the end of the webhook', exited)
   }
 }
 
