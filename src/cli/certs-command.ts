@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import type { KeyPair } from '../tls/certificates.ts'
@@ -40,6 +40,7 @@ async function runCerts ({ dir, dns, days, caDays, force }: CertsCommandOptions)
   const existing = await readKeyPair(dir, CA_FILES)
   const authority = existing ?? await createCertificateAuthority({ commonName: 'pullkeeper CA', notBefore, days: caDays })
   const serving = await issueCertificate(authority, { commonName: dns[0] ?? 'pullkeeper', names: dns, usage: 'serverAuth', notBefore, days })
+    .catch((error: Error) => { throw new Error(`no certificate could be signed with ${join(dir, CA_FILES.certificate)}: ${error.message}`) })
   if (existing === undefined) await writeKeyPair(dir, CA_FILES, authority)
   await writeKeyPair(dir, SERVING_FILES, serving)
   console.log(`${existing === undefined ? 'made' : 'used'} CA ${join(dir, CA_FILES.certificate)} (its content is the registration's caBundle)`)
@@ -64,6 +65,7 @@ async function readIfPresent (file: string): Promise<string | undefined> {
 }
 
 async function writeKeyPair (dir: string, files: typeof CA_FILES | typeof SERVING_FILES, { certificate, privateKey }: KeyPair): Promise<void> {
+  await rm(join(dir, files.privateKey), { force: true }) // a file that is there would keep its mode
   await writeFile(join(dir, files.privateKey), privateKey, { mode: PRIVATE_MODE })
   await writeFile(join(dir, files.certificate), certificate, { mode: PUBLIC_MODE })
 }

@@ -62,15 +62,15 @@ async function runSandbox (options: SandboxCommandOptions): Promise<void> {
   isFollowing = true
 }
 
-async function chooseCluster (controlPlane: string | true | undefined): Promise<() => Promise<Cluster>> {
+async function chooseCluster (controlPlane: string | true | undefined): Promise<(signal?: AbortSignal) => Promise<Cluster>> {
   if (controlPlane === undefined) {
     const { startInMemoryCluster } = await import('../sandbox/api/in-memory-cluster.ts')
-    return startInMemoryCluster
+    return async () => startInMemoryCluster()
   }
   const { startControlPlane } = await import('../sandbox/control-plane/control-plane.ts')
   const binaries = controlPlane === true ? process.env.KUBEBUILDER_ASSETS : controlPlane
   if (binaries === undefined) throw new Error('--control-plane needs a folder with etcd and kube-apiserver, or KUBEBUILDER_ASSETS that names one')
-  return async () => startControlPlane({ binaries })
+  return async (signal) => startControlPlane({ binaries, ...(signal !== undefined && { signal }) })
 }
 
 function formatGuide ({ kubeconfigFile, configFile, decisionLogFile, webhook }: Sandbox): string {

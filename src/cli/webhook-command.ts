@@ -42,7 +42,7 @@ async function runWebhook (options: WebhookCommandOptions): Promise<void> {
     import('close-with-grace'), import('../webhook/webhook.ts'), import('../observability/process-log.ts')
   ])
   const log = createProcessLog(options.logLevel)
-  const webhook = await startWebhook({
+  const starting = startWebhook({
     configFile: options.config,
     certificateFile: options.tlsCert,
     privateKeyFile: options.tlsKey,
@@ -54,10 +54,14 @@ async function runWebhook (options: WebhookCommandOptions): Promise<void> {
     ownNamespace: process.env.POD_NAMESPACE ?? DEFAULT_OWN_NAMESPACE,
     log
   })
-  process.on('SIGHUP', () => void webhook.reopenDecisionLog())
+  process.on('SIGHUP', () => void starting.then(async ({ reopenDecisionLog }) => reopenDecisionLog(), () => undefined))
   const drainMs = options.drainSeconds * 1000
-  closeWithGrace({ delay: drainMs + CLOSE_MS }, async ({ err, signal }) => {
+  const graceful = closeWithGrace({ delay: drainMs + CLOSE_MS, skip: ['SIGHUP'] }, async ({ err, signal }) => {
     if (err !== undefined) log.error({ err }, 'an unexpected error ends the process')
-    await webhook.close(signal === 'SIGTERM' ? drainMs : 0)
+    await starting.then(async ({ close }) => close(signal === 'SIGTERM' ? drainMs : 0), () => undefined)
+  })
+  await starting.catch((error: unknown) => {
+    graceful.uninstall()
+    throw error
   })
 }

@@ -2,8 +2,9 @@ import { watch, type FSWatcher } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
+/** Who is told of changes, and how soon. */
 export interface MountedFilesOptions {
-  /** Called with the content of all files, in their order, whenever any of it changed. */
+  /** Called with the content of all files, in their order, when any of it changed or is readable again after an error. */
   onChange: (contents: Buffer[]) => void
   /** Called when a file can not be read; the content known before stays in force. */
   onError: (error: Error) => void
@@ -32,16 +33,19 @@ export function watchMountedFiles (files: string[], initial: Buffer[], options: 
   const directories = [...new Set(files.map((file) => dirname(file)))]
   const watchers = new Map<string, FSWatcher>()
   let known = initial
+  let wasUnreadable = false
   let debounce: NodeJS.Timeout | undefined
 
   async function check (): Promise<void> {
     for (const directory of directories) watchDirectory(directory)
     try {
       const contents = await Promise.all(files.map(async (file) => readFile(file)))
-      if (contents.every((content, index) => known[index]?.equals(content) === true)) return
+      if (!wasUnreadable && contents.every((content, index) => known[index]?.equals(content) === true)) return
+      wasUnreadable = false
       known = contents
       options.onChange(contents)
     } catch (error) {
+      wasUnreadable = true
       options.onError(error as Error)
     }
   }

@@ -32,12 +32,12 @@ function describeError (error: ErrorObject, document: unknown): ConfigProblem {
   switch (error.keyword) {
     case 'additionalProperties': return problem([...path, String(params.additionalProperty)], describeUnknownKey(error))
     case 'required': return problem(path, `lacks the key "${params.missingProperty}"`)
-    case 'enum': return problem(path, describeWrongValue(error))
-    case 'type': return problem(path, `must be ${describeType(String(params.type))}, not ${describeValue(error.data)}`)
+    case 'enum': return problem(path, describeWrongValue(error, path))
+    case 'type': return problem(path, `must be ${describeType(String(params.type))}, not ${describeFound(error, path)}`)
     case 'minItems': return problem(path, 'must not be empty')
     case 'minProperties': return problem(path, `is empty; write exactly one of ${listKeys(error).join(', ')}`)
     case 'maxProperties': return problem(path, `has more than one key; keep exactly one of ${listKeys(error).join(', ')}`)
-    default: return problem(path, `must be ${describeExpectation(error)}, not ${describeValue(error.data)}`)
+    default: return problem(path, `must be ${describeExpectation(error)}, not ${describeFound(error, path)}`)
   }
 }
 
@@ -47,9 +47,10 @@ function describeUnknownKey (error: ErrorObject): string {
   return known.length === 0 ? 'is no valid key here' : `is an unknown key${suggest(key, known)}`
 }
 
-function describeWrongValue (error: ErrorObject): string {
+function describeWrongValue (error: ErrorObject, path: (string | number)[]): string {
   const allowed = (error.params.allowedValues as unknown[]).map(String)
   const wanted = allowed.length === 1 ? `must be ${allowed[0]}` : `must be one of ${allowed.join(', ')}`
+  if (isSecretPlace(path)) return wanted
   return `${wanted}, not ${describeValue(error.data)}${typeof error.data === 'string' && allowed.length > 1 ? suggest(error.data, allowed) : ''}`
 }
 
@@ -71,6 +72,15 @@ function listKeys ({ parentSchema }: ErrorObject): string[] {
 function describeType (type: string): string {
   if (type === 'array') return 'a list'
   return type === 'object' || type === 'integer' ? `an ${type}` : `a ${type}`
+}
+
+/** What stands there instead; not the text itself where somebody may have written a secret, or given the wrong file. */
+function describeFound ({ data }: ErrorObject, path: (string | number)[]): string {
+  return typeof data === 'string' && isSecretPlace(path) ? 'a string' : describeValue(data)
+}
+
+function isSecretPlace (path: (string | number)[]): boolean {
+  return path.length === 0 || path.includes('registries') || path.includes('copyFrom')
 }
 
 function describeValue (value: unknown): string {

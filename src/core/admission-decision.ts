@@ -7,6 +7,7 @@ import { DEFAULT_ENTRY_PATH } from './webhook-entries.ts'
 import { asObject, type UnknownObject } from './unknown.ts'
 import { describeDenial, listWarnings } from './warnings.ts'
 
+/** Every outcome, in the order of the decision record's schema. */
 export const OUTCOMES = ['injected', 'unchanged', 'skipped', 'denied', 'error'] as const
 
 /** What one admission call did to the Pod. */
@@ -30,6 +31,7 @@ export const REASONS = {
   'internal-error': 'error or denied, as onError says: a defect of pullkeeper'
 } as const
 
+/** A code of `REASONS`. */
 export type Reason = keyof typeof REASONS
 
 /** An image of the Pod and the rules of this entry that match it. */

@@ -42,6 +42,7 @@ export interface DecisionRecord {
   durationMs?: number
 }
 
+/** An image in a record: what was named, what it parsed to, and the rules that match it. */
 export interface RecordedImage {
   container: string
   field: ImageField

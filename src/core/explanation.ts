@@ -18,6 +18,7 @@ export interface RuleVerdict {
   pullSecrets: string[]
 }
 
+/** An image and the verdict of every rule of the configuration, in its order. */
 export interface ExplainedImage extends ParsedPodImage {
   verdicts: RuleVerdict[]
 }
@@ -36,6 +37,7 @@ export interface Explanation {
   records: DecisionRecord[]
 }
 
+/** What is explained, and what is known of the namespaces. */
 export interface ExplainOptions {
   policy: Policy
   manifests: Manifests

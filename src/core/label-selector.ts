@@ -4,6 +4,7 @@ export interface LabelSelector {
   matchExpressions?: LabelExpression[]
 }
 
+/** One requirement of a selector (`metav1.LabelSelectorRequirement`). */
 export interface LabelExpression {
   key: string
   operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist'

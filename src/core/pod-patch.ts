@@ -8,6 +8,7 @@ export interface JsonPatchOperation {
   value: unknown
 }
 
+/** What a patch is to add, and what it finds. */
 export interface PodPatchOptions {
   /** Names to append; none of them stands in the Pod's list. */
   injected: string[]

@@ -17,10 +17,12 @@ export interface Policy {
   pullSecretNames: Set<string>
 }
 
+/** A webhook entry with its rules compiled. */
 export interface PolicyEntry extends Omit<WebhookEntry, 'rules'> {
   rules: CompiledRule[]
 }
 
+/** A rule with its patterns and namespaces ready to match. */
 export interface CompiledRule {
   rule: Rule
   matchImages: ImagePattern[]

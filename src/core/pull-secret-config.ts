@@ -37,6 +37,7 @@ export interface NamespaceFilter {
   selector?: LabelSelector
 }
 
+/** The section `webhook` of the configuration. */
 export interface WebhookSettings {
   /** What an internal error does to the Pod. */
   onError: 'allow' | 'deny'
@@ -47,6 +48,7 @@ export interface WebhookSettings {
   manageRegistration: boolean
 }
 
+/** The section `sync` of the configuration. */
 export interface SyncSettings {
   /** How long an unwanted copy stays, in milliseconds. */
   pruneAfterMs: number
@@ -78,6 +80,7 @@ export interface Credential {
   azure?: { identity: 'workloadIdentity' | 'managedIdentity' | 'clientSecret' | 'clientCertificate' }
 }
 
+/** A user name and a password; exactly one of `username` and `usernameFrom`. */
 export interface BasicCredential {
   username?: string
   usernameFrom?: ValueSource
@@ -96,6 +99,7 @@ export interface CopySource {
   file?: string
 }
 
+/** A Secret by namespace and name. */
 export interface SecretReference {
   namespace: string
   name: string

@@ -18,6 +18,7 @@ export interface WebhookEntry {
 /** Where the API server reaches the webhook (`admissionregistration.k8s.io/v1` WebhookClientConfig, less path and bundle). */
 export type WebhookTarget = { service: { namespace: string, name: string, port?: number } } | { url: string }
 
+/** What a registration needs besides the rules. */
 export interface RegistrationOptions {
   target: WebhookTarget
   /** PEM of the CA (or CAs) that signed the webhook's serving certificate. */
@@ -25,7 +26,9 @@ export interface RegistrationOptions {
   ownNamespace?: string
 }
 
+/** Name of the entry for all rules without a selector. */
 export const DEFAULT_ENTRY_NAME = 'pods.pullkeeper.dev'
+/** Its path; the others are below it. */
 export const DEFAULT_ENTRY_PATH = '/mutate'
 
 const SELECTOR_ENTRY_SUFFIX = '.rules.pullkeeper.dev'

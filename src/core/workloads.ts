@@ -22,15 +22,15 @@ export interface Manifests {
 }
 
 /** Where each kind keeps its Pod template. */
-const TEMPLATE_PATHS: Record<string, string[]> = {
-  Deployment: ['spec', 'template'],
-  StatefulSet: ['spec', 'template'],
-  DaemonSet: ['spec', 'template'],
-  ReplicaSet: ['spec', 'template'],
-  ReplicationController: ['spec', 'template'],
-  Job: ['spec', 'template'],
-  CronJob: ['spec', 'jobTemplate', 'spec', 'template']
-}
+const TEMPLATE_PATHS = new Map([
+  ['Deployment', ['spec', 'template']],
+  ['StatefulSet', ['spec', 'template']],
+  ['DaemonSet', ['spec', 'template']],
+  ['ReplicaSet', ['spec', 'template']],
+  ['ReplicationController', ['spec', 'template']],
+  ['Job', ['spec', 'template']],
+  ['CronJob', ['spec', 'jobTemplate', 'spec', 'template']]
+])
 
 /** Sorts parsed manifests: Pods, every workload kind with a Pod template, Lists of them, Namespaces and ServiceAccounts. */
 export function readManifests (documents: unknown[]): Manifests {
@@ -43,10 +43,11 @@ function addObject (manifests: Manifests, object: UnknownObject | undefined): vo
   if (object === undefined) return
   const kind = asString(object.kind) ?? ''
   const { name, namespace } = readIdentity(object)
+  const templatePath = TEMPLATE_PATHS.get(kind)
   if (kind.endsWith('List') && Array.isArray(object.items)) {
     for (const item of object.items) addObject(manifests, withKind(asObject(item), kind.slice(0, -'List'.length)))
   } else if (kind === 'Pod') manifests.workloads.push({ kind, name, namespace, pod: object })
-  else if (TEMPLATE_PATHS[kind] !== undefined) manifests.workloads.push({ kind, name, namespace, pod: createPod(object, kind, name, TEMPLATE_PATHS[kind]) })
+  else if (templatePath !== undefined) manifests.workloads.push({ kind, name, namespace, pod: createPod(object, kind, name, templatePath) })
   else if (kind === 'Namespace') manifests.namespaceLabels.set(name, readLabels(object))
   else if (kind === 'ServiceAccount') manifests.serviceAccountPullSecrets.set(`${namespace}/${name}`, readNames(object.imagePullSecrets))
   else manifests.otherKinds.push(kind === '' ? 'object without kind' : kind)

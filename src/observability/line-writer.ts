@@ -12,6 +12,7 @@ export interface LineWriterEvents {
   onDrop: () => void
 }
 
+/** Where lines go, how soon, and how many may wait. */
 export interface LineWriterOptions {
   /** File to append to; absent = standard output. */
   file?: string
@@ -67,7 +68,7 @@ export async function openLineWriter (options: LineWriterOptions, events: LineWr
   function append (line: string): void {
     if (waitingBytes + batch.length - written > maxWaitingBytes) return events.onDrop()
     lines.push(line)
-    waitingBytes += line.length + 1
+    waitingBytes += Buffer.byteLength(line) + 1
     flushWithin(flushMs)
   }
 
@@ -84,20 +85,24 @@ export async function openLineWriter (options: LineWriterOptions, events: LineWr
   }
 
   async function flush (): Promise<void> {
-    await inTurn(writeAll)
+    await inTurn(writeWaiting)
   }
 
-  async function writeAll (): Promise<void> {
+  /** Writes what waits now. Lines that come meanwhile have a timer of their own: under load there are always some. */
+  async function writeWaiting (): Promise<void> {
     try {
-      while (hasWaiting()) {
-        if (written === batch.length) takeBatch()
-        written += await writeFrom(descriptor, batch, written)
-      }
+      await writeBatch()
+      if (lines.length > 0) takeBatch()
+      await writeBatch()
       if (isFailing) events.onRecovery()
       isFailing = false
     } catch (error) {
       handleFailure(error as NodeJS.ErrnoException)
     }
+  }
+
+  async function writeBatch (): Promise<void> {
+    while (written < batch.length) written += await writeFrom(descriptor, batch, written)
   }
 
   function hasWaiting (): boolean {
@@ -125,13 +130,13 @@ export async function openLineWriter (options: LineWriterOptions, events: LineWr
 
   /** A line that the old file holds in part only is written whole to the new one. */
   async function replaceTarget (): Promise<void> {
-    await writeAll()
+    await writeWaiting()
     try {
       const old = descriptor
       descriptor = await openTarget()
       if (file !== undefined) await closeFile(old)
-      written = written < batch.length ? batch.lastIndexOf(NEWLINE, written - 1) + 1 : written
-      if (isFailing) await writeAll()
+      if (written > 0 && written < batch.length) written = batch.lastIndexOf(NEWLINE, written - 1) + 1
+      if (isFailing) await writeWaiting()
     } catch (error) {
       handleFailure(error as NodeJS.ErrnoException)
     }

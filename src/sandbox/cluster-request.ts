@@ -30,6 +30,7 @@ export interface ClusterAnswer<T> {
   warnings: string[]
 }
 
+/** What a request to a cluster needs to know of it. */
 export type Credentials = Pick<Cluster, 'url' | 'caCertificate' | 'token'>
 
 /** Sends a request as the cluster's administrator and reads the whole answer; an error status is an answer, too. */

@@ -13,6 +13,7 @@ export interface Cluster {
   close: () => Promise<void>
 }
 
+/** What every kind of cluster can be asked for at its start. */
 export interface ClusterOptions {
   /** Where the API server appends its audit log, one `audit.k8s.io/v1` Event a line; absent = no log. */
   auditLog?: string

@@ -16,9 +16,10 @@ import { describePods } from './pod-table.ts'
 import { waitForPods } from './pod-arrival.ts'
 import { registerWebhook, waitForRegistration } from './registration.ts'
 
+/** What a sandbox is made of. */
 export interface SandboxOptions {
   /** Starts the Kubernetes API: in memory, or a real control plane. */
-  startCluster: () => Promise<Cluster>
+  startCluster: (signal?: AbortSignal) => Promise<Cluster>
   /** Absent = a copy of the example, free to be edited. */
   configFile?: string
   /** Absent = the example workloads. */
@@ -66,7 +67,7 @@ export async function startSandbox (options: SandboxOptions): Promise<Sandbox> {
 
 async function build (options: SandboxOptions, directory: string, closers: (() => Promise<void>)[], close: () => Promise<void>): Promise<Sandbox> {
   const [cluster, caBundle, configFile] = await Promise.all([
-    options.startCluster().then((started) => {
+    options.startCluster(options.signal).then((started) => {
       closers.push(started.close)
       return started
     }),

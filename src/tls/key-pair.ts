@@ -17,6 +17,16 @@ export function parseKeyPair (certificate: string, privateKey: string): ServingK
   return { certificate, privateKey, notAfter: new Date(parsed.validTo), fingerprint256: parsed.fingerprint256 }
 }
 
+/** Whether a text is a PEM certificate, or begins with one. */
+export function isCertificate (text: string): boolean {
+  try {
+    parseCertificate(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 function parseCertificate (certificate: string): X509Certificate {
   try {
     return new X509Certificate(certificate)

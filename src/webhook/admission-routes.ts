@@ -6,6 +6,7 @@ import { describeInvalidReview, HTTP_PROBLEMS, toHttpProblem, type HttpProblem }
 import { readBody } from './request-body.ts'
 import { createBatch } from './review-batch.ts'
 
+/** What the routes need of the server around them. */
 export interface AdmissionRoutesOptions {
   answer: AnswerAdmission
   /** Milliseconds of a clock that never jumps. */
@@ -61,7 +62,7 @@ export function addAdmissionRoutes (app: FastifyInstance, options: AdmissionRout
 /** JSON is parsed later and by hand: fastify's parser refuses keys such as `__proto__`, which a volume attribute may carry. */
 function addBodyParser (app: FastifyInstance, bodyLimitBytes: number): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', (_request, payload, done) => { readBody(payload, bodyLimitBytes, done) })
+  app.addContentTypeParser('application/json', (request, _payload, done) => { readBody(request.raw, bodyLimitBytes, done) })
 }
 
 type ReviewOrProblem = { problem: HttpProblem } | Extract<ReturnType<typeof parseAdmissionReview>, { request: unknown }>

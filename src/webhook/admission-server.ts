@@ -1,11 +1,14 @@
+import { STATUS_CODES } from 'node:http'
 import { createServer, type Server as HttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 import { fastify, type FastifyInstance, type FastifyReply } from 'fastify'
 import type { KeyPair } from '../tls/certificates.ts'
 import type { AnswerAdmission } from './admission.ts'
 import { addAdmissionRoutes } from './admission-routes.ts'
-import { toHttpProblem, type HttpProblem } from './http-errors.ts'
+import { HTTP_PROBLEMS, toHttpProblem, type HttpProblem } from './http-errors.ts'
 
+/** What the server presents, demands and reports. */
 export interface AdmissionServerOptions {
   keyPair: KeyPair
   /** PEM of the CA that must have signed the client's certificate; absent = any client may call. */
@@ -57,7 +60,8 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
   }
   const reject = (reply: FastifyReply, { statusCode, code, message }: HttpProblem): void => {
     options.onRejected(statusCode)
-    send(reply.code(statusCode), JSON.stringify({ error: { code, message } }))
+    if (statusCode === HTTP_PROBLEMS.bodyTooLarge.statusCode) void reply.header('connection', 'close') // the rest is not read
+    send(reply.code(statusCode), formatProblem({ code, message }))
   }
   const app = fastify({
     logger: false,
@@ -65,6 +69,7 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: MAX_KEY_LENGTH },
     frameworkErrors (error, _request, reply) { reject(reply, toHttpProblem(error)) },
+    clientErrorHandler (error, socket) { refuseBrokenRequest(error, socket, options.onRejected) },
     serverFactory (handler) {
       server = createServer({
         ...createSecureContextOptions(options.keyPair, options.clientCa),
@@ -72,19 +77,17 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
         rejectUnauthorized: options.clientCa !== undefined,
         keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
         requestTimeout: REQUEST_TIMEOUT_MS
-      }, handler)
+      }, (request, response) => {
+        inFlight++
+        options.onRequest()
+        response.once('close', () => {
+          inFlight--
+          options.onResponse()
+        })
+        handler(request, response)
+      })
       return server
     }
-  })
-  app.addHook('onRequest', (_request, _reply, done) => {
-    inFlight++
-    options.onRequest()
-    done()
-  })
-  app.addHook('onResponse', (_request, _reply, done) => {
-    inFlight--
-    options.onResponse()
-    done()
   })
   addAdmissionRoutes(app, { ...options, send, reject, bodyLimitBytes: BODY_LIMIT_BYTES })
 
@@ -106,6 +109,22 @@ export function createAdmissionServer (options: AdmissionServerOptions): Admissi
     startDraining: () => { isDraining = true },
     close
   }
+}
+
+/** Answers what is no HTTP, on the bare socket: there is no request to reply to. */
+function refuseBrokenRequest (error: Error & { code?: string }, socket: Socket, onRejected: (statusCode: number) => void): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  const { statusCode, code, message } = toHttpProblem(error)
+  onRejected(statusCode)
+  const body = formatProblem({ code, message })
+  if (socket.writable) {
+    socket.write(`HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  }
+  socket.destroySoon()
+}
+
+function formatProblem (error: Pick<HttpProblem, 'code' | 'message'>): string {
+  return JSON.stringify({ error })
 }
 
 function createSecureContextOptions ({ certificate, privateKey }: KeyPair, clientCa: string | undefined): SecureContextOptions {

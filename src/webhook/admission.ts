@@ -7,6 +7,7 @@ import type { ProcessLog } from '../observability/process-log.ts'
 import type { WebhookMetrics } from '../observability/webhook-metrics.ts'
 import type { DecisionLog } from './decision-log.ts'
 
+/** Everything that an answer needs besides the request. */
 export interface AdmissionDependencies {
   /** The policy in force; asked once per call. */
   policy: () => Policy

@@ -2,6 +2,7 @@ import type { Decision } from '../core/admission-decision.ts'
 import type { AdmissionRequest } from '../core/admission-review.ts'
 import { createAuditAnnotation, sealRecord, type ChainLink, type DecisionRecord } from '../core/decision-record.ts'
 
+/** Where lines go, and what names them. */
 export interface DecisionLogOptions {
   /** Takes a line, without its newline. */
   append: (line: string) => void

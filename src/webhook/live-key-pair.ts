@@ -7,6 +7,7 @@ import { parseKeyPair, type ServingKeyPair } from '../tls/key-pair.ts'
 /** How often mounted files are looked at; tests shorten it. */
 export type ReloadIntervals = Pick<MountedFilesOptions, 'debounceMs' | 'pollMs'>
 
+/** Which files are followed, and who is told. */
 export interface LiveKeyPairOptions {
   certificateFile: string
   privateKeyFile: string

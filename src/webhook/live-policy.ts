@@ -6,6 +6,7 @@ import type { ProcessLog } from '../observability/process-log.ts'
 import type { WebhookMetrics } from '../observability/webhook-metrics.ts'
 import type { ReloadIntervals } from './live-key-pair.ts'
 
+/** Which file is followed, and who is told. */
 export interface LivePolicyOptions {
   file: string
   ownNamespace: string

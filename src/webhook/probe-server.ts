@@ -1,6 +1,7 @@
 import { fastify, type FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
 
+/** What the probes and Prometheus are told. */
 export interface ProbeServerOptions {
   registry: Registry
   /** Why the process can not take requests now; undefined when it can. */

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import type { IncomingMessage } from 'node:http'
 
 /** The body is larger than the limit; the code is fastify's own for this. */
 export class BodyTooLargeError extends Error {
@@ -10,7 +10,8 @@ export class BodyTooLargeError extends Error {
  * Reads a request's body of at most `limitBytes` into one buffer. It does what fastify's `parseAs: 'buffer'` does with
  * less for each chunk, and a review is mostly one chunk. What comes after the limit is thrown away unread.
  */
-export function readBody (payload: Readable, limitBytes: number, done: (error: Error | null, body?: Buffer) => void): void {
+export function readBody (payload: IncomingMessage, limitBytes: number, done: (error: Error | null, body?: Buffer) => void): void {
+  if (Number(payload.headers['content-length']) > limitBytes) return done(new BodyTooLargeError(`the body is larger than ${limitBytes} bytes`))
   const chunks: Buffer[] = []
   let length = 0
   let isDone = false

@@ -1,3 +1,4 @@
+/** How items are weighed and handled. */
 export interface BatchOptions<T> {
   /** Handles everything that came together, in its order. */
   handle: (items: T[]) => void

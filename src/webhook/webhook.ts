@@ -6,6 +6,7 @@ import type { Policy } from '../core/policy.ts'
 import { openLineWriter, type LineWriter } from '../observability/line-writer.ts'
 import type { ProcessLog } from '../observability/process-log.ts'
 import { createWebhookMetrics, type WebhookMetrics } from '../observability/webhook-metrics.ts'
+import { isCertificate } from '../tls/key-pair.ts'
 import { createAdmissionAnswerer } from './admission.ts'
 import { createAdmissionServer, type AdmissionServer } from './admission-server.ts'
 import { createDecisionLog } from './decision-log.ts'
@@ -13,6 +14,7 @@ import { openLiveKeyPair, type ReloadIntervals } from './live-key-pair.ts'
 import { openLivePolicy } from './live-policy.ts'
 import { createProbeServer } from './probe-server.ts'
 
+/** Files, addresses and identity of a webhook process. */
 export interface WebhookOptions {
   configFile: string
   certificateFile: string
@@ -71,7 +73,7 @@ export async function startWebhook (options: WebhookOptions): Promise<Webhook> {
     onKeyPair: (changed) => { server.setKeyPair(changed) }
   })
   const writer = await openDecisionWriter(options, metrics)
-  const clientCa = options.clientCaFile === undefined ? undefined : await readFile(options.clientCaFile, 'utf8')
+  const clientCa = await readClientCa(options.clientCaFile)
   const server: AdmissionServer = createAdmissionServer({
     keyPair: keyPair.current(),
     ...(clientCa !== undefined && { clientCa }),
@@ -97,27 +99,38 @@ export async function startWebhook (options: WebhookOptions): Promise<Webhook> {
   })
   let notReady: string | undefined
   const probes = createProbeServer({ registry: metrics.registry, findReasonNotReady: () => notReady })
-  const address = await server.app.listen({ host: options.host, port: options.port })
-  const url = address.replace(/^http:/, 'https:') // fastify does not know that our server factory speaks TLS
-  const metricsUrl = await probes.listen({ host: options.host, port: options.metricsPort })
-  log.info({ url, metricsUrl }, 'webhook is ready')
+
+  async function closeAll (): Promise<void> {
+    policy.close()
+    keyPair.close()
+    await server.close()
+    await writer.close()
+    await probes.close()
+  }
+
+  async function listen (): Promise<Pick<Webhook, 'url' | 'metricsUrl'>> {
+    const address = await server.app.listen({ host: options.host, port: options.port })
+    const metricsUrl = await probes.listen({ host: options.host, port: options.metricsPort })
+    return { url: address.replace(/^http:/, 'https:'), metricsUrl } // fastify does not know that our server factory speaks TLS
+  }
 
   async function close (drainMs: number): Promise<void> {
     notReady = 'shutting down'
     server.startDraining()
     log.info({ drainMs }, 'draining')
     await delay(drainMs)
-    policy.close()
-    keyPair.close()
-    await server.close()
-    await writer.close()
-    await probes.close()
+    await closeAll()
     log.info('webhook is stopped')
   }
+
+  const urls = await listen().catch(async (error: unknown) => {
+    await closeAll()
+    throw error
+  })
+  log.info(urls, 'webhook is ready')
   let closing: Promise<void> | undefined
   return {
-    url,
-    metricsUrl,
+    ...urls,
     policy: policy.current,
     reopenDecisionLog: writer.reopen,
     async close (drainMs) {
@@ -140,6 +153,14 @@ async function openDecisionWriter ({ decisionLogFile: file, log }: WebhookOption
     },
     onDrop: () => { metrics.decisionLogDropped.inc() }
   })
+}
+
+/** An empty file would mean the public CAs to Node, so it is refused. */
+async function readClientCa (file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  const content = await readFile(file, 'utf8')
+  if (!isCertificate(content)) throw new Error(`${file}: the client CA file holds no PEM certificate`)
+  return content
 }
 
 /** Host name (in a cluster the Pod's) and random bits, so that each process start has a chain of its own. */

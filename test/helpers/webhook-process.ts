@@ -42,8 +42,8 @@ export const CLEAN_ENV: Record<string, string> = { PATH: process.env['PATH'] ?? 
 /** Starts `pullkeeper webhook` on free ports and waits until it is ready; it is killed with the test at the latest. */
 export async function startWebhookProcess (t: Test, files: WebhookFiles, options: WebhookProcessOptions = {}): Promise<WebhookProcess> {
   const { args = [], nodeArgs = [], env = {}, logToFile = true } = options
-  const child = spawn(NODE, [
-    ...nodeArgs, MAIN, 'webhook', '--host', '127.0.0.1', '--port', '0', '--metrics-port', '0',
+  const child = spawn('env', [ // the test runner adds its own NODE_OPTIONS to every child
+    '-u', 'NODE_OPTIONS', NODE, ...nodeArgs, MAIN, 'webhook', '--host', '127.0.0.1', '--port', '0', '--metrics-port', '0',
     '--config', files.configFile, '--tls-cert', files.certificateFile, '--tls-key', files.privateKeyFile,
     ...(logToFile ? ['--decision-log', files.decisionLogFile] : []), ...args
   ], { cwd: ROOT, env: { ...CLEAN_ENV, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -1,10 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { createPod } from '../helpers/pods.ts'
+import { needsProgram } from '../helpers/programs.ts'
 import type { MetricsPage } from '../helpers/prometheus-text.ts'
 import { createReview } from '../helpers/reviews.ts'
 import { createTestAuthority } from '../helpers/test-authority.ts'
@@ -114,9 +115,7 @@ t.test('probes', async (t) => {
   t.equal((await fetch(`${webhook.metricsUrl}/mutate`, { method: 'POST' })).status, 404, 'no admission over plain HTTP')
 })
 
-const hasPromtool = spawnSync('promtool', ['--version']).error === undefined
-
-t.test('promtool finds nothing to say', { skip: hasPromtool ? false : 'promtool is not installed (Debian: prometheus)' }, async (t) => {
+t.test('promtool finds nothing to say', needsProgram('promtool', 'prometheus'), async (t) => {
   const promtool = spawn('promtool', ['check', 'metrics'])
   promtool.stdin.end((await metrics()).text)
   const [output, errors, [code]] = await Promise.all([text(promtool.stdout), text(promtool.stderr), once(promtool, 'close')])

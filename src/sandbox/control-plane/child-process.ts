@@ -19,6 +19,7 @@ export interface Child {
   kill: () => Promise<void>
 }
 
+/** Which program is started, and where its log goes. */
 export interface ChildOptions {
   /** What people call it; used in errors. */
   name: string

@@ -13,11 +13,14 @@ import type { ProgramGroup } from './program-group.ts'
 import { checkApiServer, checkEtcd, checkPodCreation, createDefaultServiceAccount, waitUntilReady } from './readiness.ts'
 import type { ReadinessCheck } from './readiness.ts'
 
+/** Which programs are started, and how long that may take. */
 export interface ControlPlaneOptions extends ClusterOptions {
   /** Folder with etcd, kube-apiserver and kube-controller-manager (the envtest layout, `KUBEBUILDER_ASSETS`). */
   binaries: string
   /** How long the start may take. Default: one minute. */
   timeoutMs?: number
+  /** Ends the start. */
+  signal?: AbortSignal
 }
 
 /** A real etcd and kube-apiserver, and the controller manager where the folder has one. */
@@ -46,7 +49,8 @@ const ATTEMPTS = 3
  */
 export async function startControlPlane (options: ControlPlaneOptions): Promise<ControlPlane> {
   const binaries = await findEnvtestBinaries(options.binaries)
-  const deadline = AbortSignal.timeout(options.timeoutMs ?? START_TIMEOUT_MS)
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? START_TIMEOUT_MS)
+  const deadline = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
   for (let attempt = 1; ; attempt++) {
     try {
       return await startOnFreePorts(binaries, options, deadline)
