@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { watchMountedFiles, type MountedFiles, type MountedFilesOptions } from '../../src/config/mounted-files.ts'
@@ -5,6 +6,15 @@ import { eventually } from '../helpers/eventually.ts'
 import { createMountedVolume } from '../helpers/mounted-volume.ts'
 
 const NEVER_MS = 3_600_000
+
+/** Whether this process has a file open. */
+const isOpen = (file: string): boolean => readdirSync('/proc/self/fd').some((descriptor) => {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`) === file
+  } catch {
+    return false
+  }
+})
 
 interface Watched {
   files: MountedFiles
@@ -74,6 +84,20 @@ t.test('a file that is gone is an error; when it is back, its content is told ev
   await writeFile(`${directory}/a`, '0')
   await files.check()
   t.strictSame(changes.at(-1), ['0'], 'so that who was told of the error learns that it is over')
+})
+
+t.test('a look that takes long does not bring back what a later one has replaced', async (t) => {
+  const directory = t.testdir({ a: '0' })
+  const file = `${directory}/a`
+  const { files, changes } = await watch(t, [file], { debounceMs: NEVER_MS, pollMs: NEVER_MS })
+  await writeFile(file, 'x'.repeat(64 * 1024 * 1024))
+  const slow = files.check()
+  await eventually('it has opened the file', () => isOpen(file))
+  await writeFile(`${file}.new`, '1')
+  await rename(`${file}.new`, file)
+  await files.check()
+  await slow
+  t.equal(changes.at(-1)?.join().slice(0, 10), '1')
 })
 
 t.test('after close nothing is told', async (t) => {

@@ -12,7 +12,7 @@ const cases: [string, unknown, [path: string, message: string | RegExp][]][] = [
   ['a valid document', header, []],
   ['an empty file', null, [['', 'must be an object, not empty']]],
   ['a list', [], [['', 'must be an object, not a list']]],
-  ['a text', 'rules', [['', 'must be an object, not "rules"']]],
+  ['a text, which may be a secret, so it is not shown', 'rules', [['', 'must be an object, not a string']]],
   ['keys that lack', { apiVersion: header.apiVersion }, [['', 'lacks the key "kind"'], ['', 'lacks the key "rules"']]],
   ['a wrong version', { ...header, apiVersion: 'v1' }, [['apiVersion', 'must be pullkeeper.dev/v1alpha1, not "v1"']]],
   ['an unknown key that is near a known one', { ...header, pulSecrets: [] }, [['pulSecrets', 'is an unknown key; did you mean "pullSecrets"?']]],

@@ -55,7 +55,7 @@ for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT'] as const) {
     const { server, port } = await listen(t)
     const temporary = t.testdir()
     const parent = spawn(process.execPath, ['--input-type=module', '-e', `
-      import { createProgramGroup } from ${JSON.stringify(join(import.meta.dirname, '../../src/sandbox/program-group.ts'))}
+      import { createProgramGroup } from ${JSON.stringify(join(import.meta.dirname, '../../src/sandbox/control-plane/program-group.ts'))}
       const group = await createProgramGroup()
       group.start('client', process.execPath, ['-e', ${JSON.stringify(CONNECT_AND_STAY)}, ${JSON.stringify(String(port))}])
     `], { env: { ...process.env, TMPDIR: temporary }, stdio: 'ignore' })
