@@ -77,7 +77,7 @@ async function applyObject (cluster: Credentials, object: UnknownObject, default
     const { status, body } = await createOrMerge(cluster, path, object)
     if (status < 300) return undefined
     const message = body.message ?? `HTTP ${status}`
-    if (!isServiceAccountMissing(status, message) || deadline.aborted) return message
+    if (!isServiceAccountMissing(message) || deadline.aborted) return message
     await delay(RETRY_MS)
   }
 }
@@ -91,8 +91,8 @@ async function createOrMerge (cluster: Credentials, path: string, object: Unknow
 }
 
 /** In a new namespace the controller manager makes the account, and before 1.21 its token, a moment later. */
-function isServiceAccountMissing (status: number, message: string): boolean {
-  return status === 403 && /service ?account/i.test(message) && /not found|no API token/.test(message)
+function isServiceAccountMissing (message: string): boolean {
+  return /service ?account .*not found|no API token found for service account/i.test(message)
 }
 
 function listObjects (document: unknown): UnknownObject[] {
