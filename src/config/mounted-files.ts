@@ -34,9 +34,16 @@ export function watchMountedFiles (files: string[], initial: Buffer[], options: 
   const watchers = new Map<string, FSWatcher>()
   let known = initial
   let wasUnreadable = false
+  let running = Promise.resolve()
   let debounce: NodeJS.Timeout | undefined
 
+  /** One look after another: of two at once, the one that began earlier could end later and bring back what is replaced. */
   async function check (): Promise<void> {
+    running = running.then(look)
+    await running
+  }
+
+  async function look (): Promise<void> {
     for (const directory of directories) watchDirectory(directory)
     try {
       const contents = await Promise.all(files.map(async (file) => readFile(file)))
