@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { createCertsCommand } from './certs-command.ts'
 import { createCheckCommand } from './check-command.ts'
 import { createExplainCommand } from './explain-command.ts'
+import { createManifestsCommand } from './manifests-command.ts'
 import { createSandboxCommand } from './sandbox-command.ts'
 import { createWebhookCommand } from './webhook-command.ts'
 
@@ -13,7 +14,7 @@ export function createProgram (): Command {
     .version(readVersion())
     .exitOverride()
     .showHelpAfterError('(--help shows what is possible)')
-  const commands = [createSandboxCommand(), createCheckCommand(), createExplainCommand(), createWebhookCommand(), createCertsCommand()]
+  const commands = [createSandboxCommand(), createCheckCommand(), createExplainCommand(), createWebhookCommand(), createCertsCommand(), createManifestsCommand()]
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program))
   return program
 }

@@ -8,7 +8,8 @@ const REQUIRED: Record<string, string[]> = {
   check: ['c.yaml'],
   explain: ['--config', 'c.yaml', '-f', 'pods.yaml'],
   webhook: ['--config', 'c.yaml', '--tls-cert', 'tls.crt', '--tls-key', 'tls.key'],
-  certs: ['--dns', 'a']
+  certs: ['--dns', 'a'],
+  manifests: ['--config', 'c.yaml', '--only', 'rbac']
 }
 const COMMANDS = Object.keys(REQUIRED)
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
