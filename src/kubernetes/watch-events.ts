@@ -1,0 +1,34 @@
+import { KubeError } from './kube-error.ts'
+
+/** One line of a watch (https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes). */
+export interface WatchEvent<T> {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+  /** The object; of a BOOKMARK its resourceVersion only, of an ERROR a Status. */
+  object: T
+}
+
+const NEWLINE = 0x0a
+
+/** Reads a watch's lines as they come; an event may arrive in pieces, and several at once. */
+export async function * readWatchEvents<T> (body: AsyncIterable<Buffer>): AsyncGenerator<WatchEvent<T>> {
+  let pieces: Buffer[] = []
+  for await (const chunk of body) {
+    let from = 0
+    for (let to = chunk.indexOf(NEWLINE); to !== -1; to = chunk.indexOf(NEWLINE, from)) {
+      pieces.push(chunk.subarray(from, to))
+      const line = Buffer.concat(pieces).toString()
+      pieces = []
+      from = to + 1
+      if (line !== '') yield parseEvent<T>(line)
+    }
+    if (from < chunk.length) pieces.push(chunk.subarray(from))
+  }
+}
+
+function parseEvent<T> (line: string): WatchEvent<T> {
+  try {
+    return JSON.parse(line) as WatchEvent<T>
+  } catch {
+    throw new KubeError({ status: 0, reason: 'InvalidAnswer', message: 'the API server sent a watch event that is no JSON' })
+  }
+}
