@@ -1,6 +1,7 @@
 import { isEmptySelector } from './label-selector.ts'
 import { listPatternWarnings } from './pattern-warnings.ts'
 import type { PullSecret, PullSecretConfig, Rule } from './pull-secret-config.ts'
+import { normalizeRegistryKey } from './registry-key.ts'
 import { listWebhookEntries } from './webhook-entries.ts'
 
 /** Something in a configuration that its author should know; an error keeps it from being used. */
@@ -43,14 +44,21 @@ function * checkSource ({ registries, copyFrom }: PullSecret, index: number): Pr
 }
 
 function * checkServers ({ registries = [] }: PullSecret, index: number): Problems {
-  const seen = new Set<string>()
+  const seen = new Map<string, string>()
   for (const [at, { servers }] of registries.entries()) {
     for (const [position, server] of servers.entries()) {
       const path = ['pullSecrets', index, 'registries', at, 'servers', position]
-      if (seen.has(server)) yield error(path, `"${server}" stands twice in this Secret, and one entry can hold one credential only; remove one, or name a path below the host`)
-      seen.add(server)
+      const key = normalizeRegistryKey(server)
+      const earlier = seen.get(key ?? '')
+      if (key === undefined) yield error(path, `"${server}" is no registry that the kubelet can read, so it would ignore the entry; write host[:port][/path]`)
+      else if (earlier === undefined) seen.set(key, server)
+      else yield error(path, `${describeTwice(server, earlier)}, and one entry can hold one credential only; remove one, or name a path below the host`)
     }
   }
+}
+
+function describeTwice (server: string, earlier: string): string {
+  return server === earlier ? `"${server}" stands twice in this Secret` : `"${server}" is to the kubelet the same as "${earlier}" in this Secret`
 }
 
 function * checkRetired ({ retired, pullSecrets }: PullSecretConfig): Problems {

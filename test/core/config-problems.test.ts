@@ -27,6 +27,8 @@ const cases: [string, PullSecretConfig, Expected[]][] = [
   ['a user name is given once', withBasic({ username: 'puller', usernameFrom: { file: '/a' }, passwordFrom }), [['error', 'pullSecrets/0/registries/1/credential/basic', /exactly one of username and usernameFrom/]]],
   ['a server stands once in a registry', withRegistries(createRegistry('a.io', 'b.io', 'a.io')), [['error', 'pullSecrets/0/registries/0/servers/2', /"a.io" stands twice/]]],
   ['a server stands once in a Secret', withRegistries(createRegistry('a.io'), createRegistry('b.io', 'a.io')), [['error', 'pullSecrets/0/registries/1/servers/1', /"a.io" stands twice/]]],
+  ['a server may not stand in a Secret in two spellings', withRegistries(createRegistry('a.io', 'https://a.io/v1/')), [['error', 'pullSecrets/0/registries/0/servers/1', /"https:\/\/a.io\/v1\/" is to the kubelet the same as "a.io"/]]],
+  ['a server that the kubelet would ignore is refused', withRegistries(createRegistry('a.io', 'b.io:*')), [['error', 'pullSecrets/0/registries/0/servers/1', /"b.io:\*" is no registry/]]],
   ['a path below a server is another one', withRegistries(createRegistry('a.io'), createRegistry('a.io/team/')), []],
   ['two Secrets may hold the same server', createConfig([], { pullSecrets: ['a', 'b'].map((name) => createPullSecret({ name, registries: [createRegistry('a.io')] })) }), []],
 
