@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { digestAuths } from './docker-config.ts'
 import type { Secret } from './kube-object.ts'
 
 /** The Secret type that the kubelet reads pull secrets from (https://kubernetes.io/docs/concepts/configuration/secret/#docker-config-secrets). */
@@ -48,6 +49,8 @@ export interface ObservedCopy {
   isBeingDeleted: boolean
   /** Keys of `data` that are not ours: left alone, and reported. */
   foreignKeys: string[]
+  /** Of a Secret that is not ours: what its credentials mean to the kubelet, as `digestAuths` makes it. */
+  authsDigest?: string | undefined
 }
 
 /** SHA-256, lower-case hex, over what a copy of ours consists of: type, content (base64) and label. */
@@ -58,15 +61,17 @@ export function hashContent (data: string, type: string = DOCKER_CONFIG_TYPE, ma
 /** Takes from a Secret what the worker needs to know of it. */
 export function observeSecret ({ metadata, type = '', data = {}, immutable = false }: Secret): ObservedCopy {
   const managedBy = metadata.labels?.[MANAGED_BY_LABEL] ?? ''
+  const content = data[DOCKER_CONFIG_KEY] ?? ''
   return {
     uid: metadata.uid,
     resourceVersion: metadata.resourceVersion,
-    hash: hashContent(data[DOCKER_CONFIG_KEY] ?? '', type, managedBy),
+    hash: hashContent(content, type, managedBy),
     isOwned: managedBy === MANAGED_BY,
     hasWrongType: type !== DOCKER_CONFIG_TYPE,
     isImmutable: immutable,
     isBeingDeleted: metadata.deletionTimestamp !== undefined,
-    foreignKeys: Object.keys(data).filter((key) => key !== DOCKER_CONFIG_KEY)
+    foreignKeys: Object.keys(data).filter((key) => key !== DOCKER_CONFIG_KEY),
+    ...(managedBy !== MANAGED_BY && { authsDigest: digestAuths(Buffer.from(content, 'base64')) })
   }
 }
 

@@ -16,6 +16,7 @@ export function listSourceSecrets (config: Pick<PullSecretConfig, 'pullSecrets'>
   return [...sources.keys()].toSorted().flatMap((key) => sources.get(key) ?? [])
 }
 
-function listValueSources ({ basic }: Credential): ValueSource[] {
+/** Where the values of a credential come from. */
+export function listValueSources ({ basic }: Credential): ValueSource[] {
   return [basic?.usernameFrom, basic?.passwordFrom].filter((source) => source !== undefined)
 }

@@ -12,7 +12,7 @@ import { createAdmissionServer, type AdmissionServer } from './admission-server.
 import { createDecisionLog } from './decision-log.ts'
 import { openLiveKeyPair, type ReloadIntervals } from './live-key-pair.ts'
 import { openLivePolicy } from './live-policy.ts'
-import { createProbeServer } from './probe-server.ts'
+import { createProbeServer } from '../observability/probe-server.ts'
 
 /** Files, addresses and identity of a webhook process. */
 export interface WebhookOptions {

@@ -1,0 +1,151 @@
+import { formatObjectKey, type KubeObject, type Namespace, type Secret, type ServiceAccount } from '../core/kube-object.ts'
+import type { SecretReference } from '../core/pull-secret-config.ts'
+import type { Clock } from '../core/clock.ts'
+import { createCopyCache, type CopyCache } from './copy-cache.ts'
+import { createNamespaceCache, type KnownNamespace, type NamespaceCache } from './namespace-cache.ts'
+import { listWatchedNames, type SyncPlan } from './sync-plan.ts'
+import { createWatchedCollections, type Collection, type ViewState, type WatchedCollectionsEvents, type WatchSettings } from './watched-collections.ts'
+
+/** What is told of changes; the functions only enqueue. */
+export interface ClusterViewEvents extends WatchedCollectionsEvents {
+  onNamespace: (name: string, namespace: KnownNamespace) => void
+  onCopy: (name: string, namespace: string) => void
+  onSource: (source: SecretReference) => void
+  onServiceAccount: (account: ServiceAccount) => void
+}
+
+/** How a view reaches the cluster. */
+export interface ClusterViewOptions extends WatchSettings {
+  clock: Clock
+  ownNamespace: string
+  /** The only namespaces to look at, for a worker that may not watch Namespaces; absent = all. */
+  listNamespaces?: ((plan: SyncPlan) => string[]) | undefined
+  events: ClusterViewEvents
+}
+
+/** What the worker sees of the cluster: namespaces, the Secrets of managed names, the sources and, if asked for, ServiceAccounts. */
+export interface ClusterView {
+  namespaces: NamespaceCache
+  /** Undefined for a name that is not watched. */
+  copies: (name: string) => CopyCache | undefined
+  /** Undefined when it is not there. */
+  source: (source: SecretReference) => Secret | undefined
+  serviceAccounts: () => IterableIterator<ServiceAccount>
+  serviceAccount: (key: string) => ServiceAccount | undefined
+  /** Whether a view has been listed, and is not refused. */
+  isReady: (view: string) => boolean
+  isForbidden: (view: string) => boolean
+  states: () => ViewState[]
+  /** Begins to watch what a plan needs, and ceases to watch what it does not. */
+  follow: (plan: SyncPlan) => Promise<void>
+  close: () => Promise<void>
+}
+
+/** The view of all namespaces. */
+export const NAMESPACES_VIEW = 'namespaces'
+/** The view of all ServiceAccounts. */
+export const SERVICE_ACCOUNTS_VIEW = 'serviceaccounts'
+
+/** The view of the Secrets of one name. */
+export function formatCopiesView (name: string): string {
+  return `secrets ${name}`
+}
+
+/** The view of one source. */
+export function formatSourceView (source: SecretReference): string {
+  return `source ${formatObjectKey(source)}`
+}
+
+/** Makes a view that watches nothing yet. */
+export function createClusterView (options: ClusterViewOptions): ClusterView {
+  const { clock, ownNamespace, events, listNamespaces } = options
+  const collections = createWatchedCollections(options, events)
+  const caches = new Map<string, CopyCache>()
+  const sources = new Map<string, Secret>()
+  const accounts = new Map<string, ServiceAccount>()
+  let lastScopes: string | undefined
+  const namespaces = createNamespaceCache(() => clock.monotonicMs(), events.onNamespace)
+
+  function openNamespaces (scopes: string[] | undefined): void {
+    if (scopes !== undefined) namespaces.replace(scopes.map(assumeNamespace))
+    else if (!collections.has(NAMESPACES_VIEW)) collections.open<Namespace>(NAMESPACES_VIEW, [{ path: '/api/v1/namespaces', handler: namespaces }])
+  }
+
+  function openCopies (name: string, scopes: string[] | undefined): void {
+    const cache = createCopyCache(ownNamespace, (namespace) => { events.onCopy(name, namespace) })
+    caches.set(name, cache)
+    const query = { fieldSelector: `metadata.name=${name}` }
+    collections.open<Secret>(formatCopiesView(name), listCollections('secrets', scopes, (scope) => ({
+      query, handler: { ...cache, replace: (secrets, version) => { cache.replace(secrets, version, scope) } }
+    })))
+  }
+
+  function openSource (source: SecretReference): void {
+    const key = formatObjectKey(source)
+    const path = `/api/v1/namespaces/${source.namespace}/secrets`
+    const set = (secret: Secret | undefined): void => {
+      if (secret === undefined) sources.delete(key)
+      else sources.set(key, secret)
+      events.onSource(source)
+    }
+    collections.open<Secret>(formatSourceView(source), [{
+      path, query: { fieldSelector: `metadata.name=${source.name}` }, handler: { replace: ([secret]) => { set(secret) }, upsert: set, remove: () => { set(undefined) } }
+    }])
+  }
+
+  function openServiceAccounts (scopes: string[] | undefined): void {
+    const upsert = (account: ServiceAccount): void => {
+      accounts.set(formatObjectKey(account.metadata), account)
+      events.onServiceAccount(account)
+    }
+    collections.open<ServiceAccount>(SERVICE_ACCOUNTS_VIEW, listCollections('serviceaccounts', scopes, (scope) => ({
+      handler: {
+        upsert,
+        remove: ({ metadata }) => { accounts.delete(formatObjectKey(metadata)) },
+        replace (listed) {
+          for (const [key, { metadata }] of accounts) if (scope === undefined || metadata.namespace === scope) accounts.delete(key)
+          listed.forEach(upsert)
+        }
+      }
+    })))
+  }
+
+  async function follow (plan: SyncPlan): Promise<void> {
+    const scopes = listNamespaces?.(plan)
+    namespaces.setDemand(plan.demand)
+    openNamespaces(scopes)
+    const names = listWatchedNames(plan)
+    const hasAccounts = plan.config.pullSecrets.some(({ serviceAccounts }) => serviceAccounts.length > 0)
+    const views = [NAMESPACES_VIEW, ...names.map(formatCopiesView), ...plan.sources.map(formatSourceView), ...(hasAccounts ? [SERVICE_ACCOUNTS_VIEW] : [])]
+    await collections.keepOnly(new Set(lastScopes === scopes?.join() ? views : []))
+    lastScopes = scopes?.join()
+    for (const name of names) if (!collections.has(formatCopiesView(name))) openCopies(name, scopes)
+    for (const source of plan.sources) if (!collections.has(formatSourceView(source))) openSource(source)
+    if (hasAccounts && !collections.has(SERVICE_ACCOUNTS_VIEW)) openServiceAccounts(scopes)
+    for (const name of caches.keys()) if (!names.includes(name)) caches.delete(name)
+  }
+
+  return {
+    namespaces,
+    copies: (name) => caches.get(name),
+    source: (source) => sources.get(formatObjectKey(source)),
+    serviceAccounts: () => accounts.values(),
+    serviceAccount: (key) => accounts.get(key),
+    isReady: (view) => collections.isReady(view) || (view === NAMESPACES_VIEW && listNamespaces !== undefined),
+    isForbidden: collections.isForbidden,
+    states: collections.states,
+    follow,
+    close: async () => { await collections.keepOnly(new Set()) }
+  }
+}
+
+/** One collection over all namespaces, or one in each of those that the worker may look at. */
+function listCollections<T extends KubeObject> (plural: string, scopes: string[] | undefined, describe: (scope?: string) => Omit<Collection<T>, 'path'>): Collection<T>[] {
+  if (scopes === undefined) return [{ path: `/api/v1/${plural}`, ...describe() }]
+  return scopes.map((scope) => ({ path: `/api/v1/namespaces/${scope}/${plural}`, ...describe(scope) }))
+}
+
+/** Without a view of Namespaces a name is all that is known of one. */
+function assumeNamespace (name: string): Namespace {
+  return { metadata: { name, uid: '', resourceVersion: '' } }
+}

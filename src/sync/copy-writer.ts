@@ -1,0 +1,76 @@
+import type { Secret } from '../core/kube-object.ts'
+import { createManagedSecret, type ObservedCopy, type PullSecretContent } from '../core/managed-secret.ts'
+import type { SyncMetrics } from '../observability/sync-metrics.ts'
+import { APPLY_PATCH, type KubeClient } from '../kubernetes/kube-client.ts'
+import type { KubeError } from '../kubernetes/kube-error.ts'
+
+/** One write of a copy that was made, or that a dry run would make. */
+export interface CopyWrite {
+  operation: 'apply' | 'delete'
+  namespace: string
+  name: string
+}
+
+/** Writes and removes copies; rejects with a KubeError. */
+export interface CopyWriter {
+  /** Server-side apply with force: creates or updates in one call. Returns what stands there now. */
+  apply: (namespace: string, name: string, content: PullSecretContent) => Promise<Secret>
+  /** Deletes exactly the copy that was observed. */
+  remove: (namespace: string, name: string, observed: ObservedCopy) => Promise<void>
+}
+
+/** What a copy writer needs. */
+export interface CopyWriterOptions {
+  client: KubeClient
+  metrics: Pick<SyncMetrics, 'writes'>
+  onWrite?: ((write: CopyWrite) => void) | undefined
+}
+
+/** The owner of our fields in `metadata.managedFields`. */
+export const FIELD_MANAGER = 'pullkeeper'
+
+/**
+ * A write ends before another worker can take the Lease: below leaseDuration (15 s) less renewDeadline (10 s), in
+ * milliseconds.
+ */
+export const WRITE_TIMEOUT_MS = 4000
+
+/** Makes a writer of copies (https://kubernetes.io/docs/reference/using-api/server-side-apply/). */
+export function createCopyWriter ({ client, metrics, onWrite }: CopyWriterOptions): CopyWriter {
+  async function count<T> (write: CopyWrite, work: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await work()
+      metrics.writes.inc({ secret: write.name, operation: write.operation, result: 'success' })
+      onWrite?.(write)
+      return answer
+    } catch (error) {
+      metrics.writes.inc({ secret: write.name, operation: write.operation, result: (error as KubeError).reason })
+      throw error
+    }
+  }
+
+  return {
+    async apply (namespace, name, content) {
+      return count({ operation: 'apply', namespace, name }, async () => client.request<Secret>({
+        method: 'PATCH',
+        path: formatPath(namespace, name),
+        query: { fieldManager: FIELD_MANAGER, force: 'true' },
+        contentType: APPLY_PATCH,
+        body: createManagedSecret(name, namespace, content),
+        timeoutMs: WRITE_TIMEOUT_MS
+      }))
+    },
+    async remove (namespace, name, { uid, resourceVersion }) {
+      await count({ operation: 'delete', namespace, name }, async () => client.request({
+        method: 'DELETE',
+        path: formatPath(namespace, name),
+        body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } },
+        timeoutMs: WRITE_TIMEOUT_MS
+      }))
+    }
+  }
+}
+
+function formatPath (namespace: string, name: string): string {
+  return `/api/v1/namespaces/${namespace}/secrets/${name}`
+}

@@ -1,0 +1,227 @@
+import type { Clock } from '../core/clock.ts'
+import { listSourceSecrets } from '../core/source-secrets.ts'
+import type { SyncMetrics } from '../observability/sync-metrics.ts'
+import type { ProcessLog } from '../observability/process-log.ts'
+import type { KubeClient } from '../kubernetes/kube-client.ts'
+import { KubeError } from '../kubernetes/kube-error.ts'
+import type { ReflectorIntervals } from '../kubernetes/reflector.ts'
+import { createCredentialSource } from '../registries/credential-sources.ts'
+import type { VerificationRequest } from '../registries/registry-verification.ts'
+import type { VerificationResult } from '../registries/verification-result.ts'
+import { createClusterView, formatCopiesView, formatSourceView, type ClusterView } from './cluster-view.ts'
+import { createContentController, type ContentController, type ContentState } from './content-controller.ts'
+import { createCopyController } from './copy-controller.ts'
+import { createCopyDemand, type CopyDemand } from './copy-demand.ts'
+import { createCopyStates, type CopyStates } from './copy-states.ts'
+import type { CopyWriter } from './copy-writer.ts'
+import { forgetContentMetrics, reportContentMetrics } from './content-metrics.ts'
+import { createMountedSources, listSourceFiles } from './mounted-sources.ts'
+import { createSyncTriggers } from './sync-triggers.ts'
+import { createServiceAccountController } from './service-account-controller.ts'
+import { createSourceReader } from './source-reader.ts'
+import type { SyncEvents } from './sync-events.ts'
+import { listWatchedNames, type SyncPlan } from './sync-plan.ts'
+import { startSyncQueues, type SyncQueue, type SyncQueues } from './sync-queues.ts'
+import { describeWriteFailure } from './write-failure.ts'
+
+/** What an engine is made of. */
+export interface SyncEngineOptions {
+  client: KubeClient
+  clock: Clock
+  random: () => number
+  plan: SyncPlan
+  writer: CopyWriter
+  events: SyncEvents
+  metrics: SyncMetrics
+  log: ProcessLog
+  verify: (request: VerificationRequest) => Promise<VerificationResult>
+  mayWrite: () => boolean
+  /** See `ClusterViewOptions`. */
+  listNamespaces?: ((plan: SyncPlan) => string[]) | undefined
+  intervals?: Partial<ReflectorIntervals>
+  isRemovingAll?: boolean
+  /** Told when the state of a pull secret's sources, or a removal that waits, may have changed. */
+  onReport?: () => void
+  onKeyFailure?: (queue: SyncQueue, key: string, error: unknown, failures: number) => void
+  onServiceAccountWrite?: (write: { operation: 'patch', namespace: string, name: string }) => void
+}
+
+/** Watches, judges and writes. It watches from its start, and writes between `begin` and `halt`. */
+export interface SyncEngine {
+  view: ClusterView
+  states: CopyStates
+  demand: CopyDemand
+  contents: Pick<ContentController, 'state'>
+  plan: () => SyncPlan
+  /** Puts another configuration in force. */
+  follow: (plan: SyncPlan) => Promise<void>
+  /** Begins a term: everything is looked at anew. */
+  begin: () => void
+  /** Ends the term; resolves when no write is under way. */
+  halt: () => Promise<void>
+  /** Whether all that can be seen has been looked at, and nothing waits for its turn. */
+  isSettled: () => boolean
+  /** How many keys wait or are being worked on. */
+  queueLength: () => number
+  close: () => Promise<void>
+}
+
+/** Makes an engine and begins to watch what its plan needs. */
+export async function startSyncEngine (options: SyncEngineOptions): Promise<SyncEngine> {
+  const { client, clock, random, metrics, events, log, mayWrite, isRemovingAll = false, onReport = () => {} } = options
+  let { plan } = options
+  let queues: SyncQueues | undefined
+
+  const triggers = createSyncTriggers({
+    plan: () => plan,
+    view: () => view,
+    isHeld: (name) => states.count(name, 'held') > 0,
+    add: (queue, key) => { queues?.add(queue, key) }
+  })
+  const view = createClusterView({
+    client,
+    clock,
+    random,
+    ownNamespace: plan.ownNamespace,
+    listNamespaces: options.listNamespaces,
+    ...(options.intervals !== undefined && { intervals: options.intervals }),
+    events: {
+      ...triggers,
+      onNamespace (namespace, known) {
+        demand.invalidate()
+        triggers.onNamespace(namespace, known)
+      },
+      onCopy (name, namespace) {
+        demand.invalidate()
+        triggers.onCopy(name, namespace)
+      },
+      onReady (id) {
+        log.info({ view: id }, 'watching')
+        triggers.onView(id)
+        onReport()
+      },
+      onFailure: reportWatchFailure
+    }
+  })
+  const files = createMountedSources(triggers.onFile)
+  const demand = createCopyDemand({ plan: () => plan, view, isRemovingAll })
+  const states = createCopyStates(metrics)
+  const sources = createSourceReader(view, files)
+  const contents = createContentController({
+    sources,
+    createSource: (credential) => createCredentialSource(credential, sources),
+    verify: options.verify,
+    pullSecret: (name) => plan.pullSecrets.get(name),
+    canonical: (name) => view.copies(name)?.canonical(),
+    onContent: triggers.enqueueCopies,
+    onResolved: reportContent
+  })
+  const shared = { plan: () => plan, view, demand, metrics, clock, mayWrite, isRemovingAll }
+  const copies = createCopyController({ ...shared, contents, states, writer: options.writer, events })
+  const accounts = createServiceAccountController({ ...shared, client, onWrite: options.onServiceAccountWrite })
+
+  function reportWatchFailure (id: string, error: KubeError, delayMs: number): void {
+    metrics.watchFailures.inc({ view: id, reason: error.reason })
+    const advice = error.status === 403 ? '; apply the rights of this configuration: pullkeeper manifests --only rbac' : ''
+    log.warn({ view: id, status: error.status, reason: error.reason, againMs: Math.round(delayMs) }, `a watch failed${advice}`)
+    if (error.status !== 403) return
+    triggers.onView(id)
+    onReport()
+  }
+
+  function reportContent (name: string, { content, problems }: ContentState): void {
+    for (const problem of problems) {
+      events.reportSource(name, problem)
+      log.warn({ secret: name, reason: problem.reason }, problem.message)
+    }
+    reportContentMetrics(metrics, name, { problems, ...(content !== undefined && { content }) })
+    onReport()
+  }
+
+  async function resolve (name: string): Promise<number | undefined> {
+    const pullSecret = plan.pullSecrets.get(name)
+    if (pullSecret === undefined) return undefined
+    const needed = [formatCopiesView(name), ...listSourceSecrets({ pullSecrets: [pullSecret] }).map(formatSourceView)]
+    const isSeen = needed.every((id) => view.isReady(id) || view.isForbidden(id))
+    return isSeen ? contents.resolve(name) : undefined
+  }
+
+  async function reconcileCopy (key: string): Promise<number | undefined> {
+    const [namespace, name] = splitKey(key)
+    const heldBefore = states.count(name, 'held')
+    const againMs = await copies.reconcile(namespace, name)
+    const held = states.count(name, 'held')
+    metrics.removalsHeld.set({ secret: name }, held)
+    if (held > 0 && heldBefore === 0) reportHeldRemoval(name)
+    if ((held > 0) !== (heldBefore > 0)) onReport()
+    return againMs
+  }
+
+  function reportHeldRemoval (name: string): void {
+    const counts = demand.counts(name)
+    log.warn({ secret: name, ...counts }, 'the removal of copies waits for a person; see pullkeeper status')
+    events.reportHeldRemoval(name, counts, plan.configHash)
+  }
+
+  function onKeyFailure (queue: SyncQueue, key: string, error: unknown, failures: number): void {
+    options.onKeyFailure?.(queue, key, error, failures)
+    if (!(error instanceof KubeError)) {
+      log.error({ queue, key, err: error }, 'an unexpected error')
+      return
+    }
+    const description = describeWriteFailure(error)
+    log.warn({ queue, key, failures, status: error.status, reason: error.reason }, `a write failed: ${description}`)
+    if (queue === 'copy') events.reportWriteFailure(...splitKey(key), description)
+  }
+
+  async function follow (next: SyncPlan): Promise<void> {
+    const gone = listWatchedNames(plan).filter((name) => !listWatchedNames(next).includes(name))
+    plan = next
+    for (const name of gone) forget(name)
+    demand.invalidate()
+    await files.follow(listSourceFiles(plan.config))
+    await view.follow(plan)
+    triggers.enqueueEverything()
+    onReport()
+  }
+
+  function forget (name: string): void {
+    states.forget(name)
+    contents.forget(name)
+    forgetContentMetrics(metrics, name)
+  }
+
+  async function halt (): Promise<void> {
+    const ending = queues
+    queues = undefined
+    await ending?.close()
+  }
+
+  await follow(plan)
+  return {
+    view,
+    states,
+    demand,
+    contents,
+    plan: () => plan,
+    follow,
+    begin () {
+      queues = startSyncQueues({ copy: reconcileCopy, content: resolve, serviceAccount: accounts.reconcile }, { clock, random, onFailure: onKeyFailure })
+      demand.invalidate()
+      triggers.enqueueEverything()
+    },
+    halt,
+    isSettled: () => queues?.length() === 0 && view.states().every(({ isReady, isForbidden }) => isReady || isForbidden),
+    queueLength: () => queues?.length() ?? 0,
+    async close () {
+      await halt()
+      files.close()
+      await view.close()
+    }
+  }
+}
+
+function splitKey (key: string): [namespace: string, name: string] {
+  const slash = key.indexOf('/')
+  return [key.slice(0, slash), key.slice(slash + 1)]
+}
