@@ -5,6 +5,7 @@ import { createCheckCommand } from './check-command.ts'
 import { createExplainCommand } from './explain-command.ts'
 import { createManifestsCommand } from './manifests-command.ts'
 import { createSandboxCommand } from './sandbox-command.ts'
+import { createSyncCommand } from './sync-command.ts'
 import { createWebhookCommand } from './webhook-command.ts'
 
 /** The command line. Each command loads what it needs when it runs, so that none pays for another's libraries. */
@@ -14,7 +15,7 @@ export function createProgram (): Command {
     .version(readVersion())
     .exitOverride()
     .showHelpAfterError('(--help shows what is possible)')
-  const commands = [createSandboxCommand(), createCheckCommand(), createExplainCommand(), createWebhookCommand(), createCertsCommand(), createManifestsCommand()]
+  const commands = [createSandboxCommand(), createCheckCommand(), createExplainCommand(), createWebhookCommand(), createSyncCommand(), createCertsCommand(), createManifestsCommand()]
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program))
   return program
 }

@@ -7,8 +7,8 @@ import type { WatchEvent } from './watch-events.ts'
 
 /** Told of a collection's state; the functions only take note, and never throw. */
 export interface ReflectorHandler<T> {
-  /** All objects of the collection, after a list. */
-  replace: (objects: T[]) => void
+  /** All objects of the collection as they were at a version, after a list. */
+  replace: (objects: T[], resourceVersion: string) => void
   /** An object that was added or changed. */
   upsert: (object: T) => void
   remove: (object: T) => void
@@ -92,7 +92,7 @@ export function startReflector<T extends KubeObject> (options: ReflectorOptions<
     needsConsistentRead = false
     noteContact()
     listedAtMs = contactAtMs
-    handler.replace(items)
+    handler.replace(items, version)
     hasSynced = true
   }
 

@@ -21,6 +21,8 @@ export interface Workqueue {
   add: (key: string) => void
   /** Adds a key after a delay in milliseconds; of several delays the shortest holds. */
   addAfter: (key: string, delayMs: number) => void
+  /** Begins no work for a while: the other side is in trouble as a whole. */
+  pause: (delayMs: number) => void
   /** How many keys wait or are being handled, without those that wait for a delay. */
   length: () => number
   /** How many keys wait for a delay. */
@@ -44,6 +46,7 @@ export function createWorkqueue (options: WorkqueueOptions): Workqueue {
   const timers = new Map<string, { dueMs: number, cancel: () => void }>()
   const failures = new Map<string, number>()
   let isClosed = false
+  let isPaused = false
   let resolveClosed: (() => void) | undefined
 
   function add (key: string): void {
@@ -55,7 +58,7 @@ export function createWorkqueue (options: WorkqueueOptions): Workqueue {
 
   function startWorkers (): void {
     for (const key of waiting) {
-      if (processing.size >= concurrency) return
+      if (isPaused || processing.size >= concurrency) return
       waiting.delete(key)
       processing.add(key)
       void work(key)
@@ -101,9 +104,19 @@ export function createWorkqueue (options: WorkqueueOptions): Workqueue {
     timers.set(key, { dueMs, cancel })
   }
 
+  function pause (delayMs: number): void {
+    if (isPaused) return
+    isPaused = true
+    clock.schedule(() => {
+      isPaused = false
+      startWorkers()
+    }, delayMs)
+  }
+
   return {
     add,
     addAfter,
+    pause,
     length: () => waiting.size + processing.size,
     delayed: () => timers.size,
     async close () {

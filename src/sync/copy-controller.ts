@@ -113,26 +113,26 @@ export function createCopyController (options: CopyControllerOptions): CopyContr
     // The last moment before the call: after the deadline another worker may lead.
     if (!mayWrite()) return undefined
     try {
-      if (action.type === 'apply') await apply(step)
-      else await remove(step)
+      if (action.type === 'apply') await apply(step, action.reason)
+      else await remove(step, action.reason)
       return undefined
     } catch (error) {
       return recover(step, error)
     }
   }
 
-  async function apply ({ namespace, name, content, isNew }: Step): Promise<void> {
+  async function apply ({ namespace, name, content, isNew }: Step, reason: string): Promise<void> {
     if (content === undefined) return
-    const secret = await writer.apply(namespace, name, content)
+    const secret = await writer.apply(namespace, name, content, reason)
     view.copies(name)?.upsert(secret)
     states.set(namespace, name, 'present')
     const seenAtMs = view.namespaces.get(namespace)?.seenAtMs
     if (isNew && seenAtMs !== undefined) options.metrics.namespaceDelaySeconds.observe((clock.monotonicMs() - seenAtMs) / 1000)
   }
 
-  async function remove ({ namespace, name, observed }: Step): Promise<void> {
+  async function remove ({ namespace, name, observed }: Step, reason: string): Promise<void> {
     if (observed === undefined) return
-    await writer.remove(namespace, name, observed)
+    await writer.remove(namespace, name, observed, reason)
     view.copies(name)?.remove({ metadata: { ...observed, namespace, name } })
   }
 

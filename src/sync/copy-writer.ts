@@ -9,14 +9,15 @@ export interface CopyWrite {
   operation: 'apply' | 'delete'
   namespace: string
   name: string
+  reason: string
 }
 
 /** Writes and removes copies; rejects with a KubeError. */
 export interface CopyWriter {
   /** Server-side apply with force: creates or updates in one call. Returns what stands there now. */
-  apply: (namespace: string, name: string, content: PullSecretContent) => Promise<Secret>
+  apply: (namespace: string, name: string, content: PullSecretContent, reason: string) => Promise<Secret>
   /** Deletes exactly the copy that was observed. */
-  remove: (namespace: string, name: string, observed: ObservedCopy) => Promise<void>
+  remove: (namespace: string, name: string, observed: ObservedCopy, reason: string) => Promise<void>
 }
 
 /** What a copy writer needs. */
@@ -24,6 +25,8 @@ export interface CopyWriterOptions {
   client: KubeClient
   metrics: Pick<SyncMetrics, 'writes'>
   onWrite?: ((write: CopyWrite) => void) | undefined
+  /** The API server checks every write and keeps none. */
+  isDryRun?: boolean
 }
 
 /** The owner of our fields in `metadata.managedFields`. */
@@ -35,8 +38,13 @@ export const FIELD_MANAGER = 'pullkeeper'
  */
 export const WRITE_TIMEOUT_MS = 4000
 
+/** The query of a write that the API server checks and does not keep. */
+export const DRY_RUN = { dryRun: 'All' }
+
 /** Makes a writer of copies (https://kubernetes.io/docs/reference/using-api/server-side-apply/). */
-export function createCopyWriter ({ client, metrics, onWrite }: CopyWriterOptions): CopyWriter {
+export function createCopyWriter ({ client, metrics, onWrite, isDryRun = false }: CopyWriterOptions): CopyWriter {
+  const dryRun = isDryRun ? DRY_RUN : {}
+
   async function count<T> (write: CopyWrite, work: () => Promise<T>): Promise<T> {
     try {
       const answer = await work()
@@ -50,20 +58,21 @@ export function createCopyWriter ({ client, metrics, onWrite }: CopyWriterOption
   }
 
   return {
-    async apply (namespace, name, content) {
-      return count({ operation: 'apply', namespace, name }, async () => client.request<Secret>({
+    async apply (namespace, name, content, reason) {
+      return count({ operation: 'apply', namespace, name, reason }, async () => client.request<Secret>({
         method: 'PATCH',
         path: formatPath(namespace, name),
-        query: { fieldManager: FIELD_MANAGER, force: 'true' },
+        query: { fieldManager: FIELD_MANAGER, force: 'true', ...dryRun },
         contentType: APPLY_PATCH,
         body: createManagedSecret(name, namespace, content),
         timeoutMs: WRITE_TIMEOUT_MS
       }))
     },
-    async remove (namespace, name, { uid, resourceVersion }) {
-      await count({ operation: 'delete', namespace, name }, async () => client.request({
+    async remove (namespace, name, { uid, resourceVersion }, reason) {
+      await count({ operation: 'delete', namespace, name, reason }, async () => client.request({
         method: 'DELETE',
         path: formatPath(namespace, name),
+        query: dryRun,
         body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } },
         timeoutMs: WRITE_TIMEOUT_MS
       }))

@@ -6,7 +6,7 @@ import { JSON_PATCH, type KubeClient } from '../kubernetes/kube-client.ts'
 import { hasStatus, type KubeError } from '../kubernetes/kube-error.ts'
 import { NAMESPACES_VIEW, SERVICE_ACCOUNTS_VIEW, type ClusterView } from './cluster-view.ts'
 import type { CopyDemand } from './copy-demand.ts'
-import { FIELD_MANAGER, WRITE_TIMEOUT_MS } from './copy-writer.ts'
+import { DRY_RUN, FIELD_MANAGER, WRITE_TIMEOUT_MS } from './copy-writer.ts'
 import type { SyncPlan } from './sync-plan.ts'
 
 /** What a ServiceAccount controller needs. */
@@ -19,6 +19,8 @@ export interface ServiceAccountControllerOptions {
   clock: Clock
   mayWrite: () => boolean
   isRemovingAll: boolean
+  /** The API server checks every write and keeps none. */
+  isDryRun: boolean
   onWrite?: ((write: { operation: 'patch', namespace: string, name: string }) => void) | undefined
 }
 
@@ -30,7 +32,7 @@ export interface ServiceAccountController {
 
 /** Makes the controller of ServiceAccounts. */
 export function createServiceAccountController (options: ServiceAccountControllerOptions): ServiceAccountController {
-  const { client, plan, view, demand, metrics, clock, mayWrite, isRemovingAll, onWrite } = options
+  const { client, plan, view, demand, metrics, clock, mayWrite, isRemovingAll, isDryRun, onWrite } = options
 
   async function reconcile (key: string): Promise<number | undefined> {
     const account = view.serviceAccount(key)
@@ -75,7 +77,7 @@ export function createServiceAccountController (options: ServiceAccountControlle
       await client.request({
         method: 'PATCH',
         path: `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`,
-        query: { fieldManager: FIELD_MANAGER },
+        query: { fieldManager: FIELD_MANAGER, ...(isDryRun && DRY_RUN) },
         contentType: JSON_PATCH,
         body: patch,
         timeoutMs: WRITE_TIMEOUT_MS

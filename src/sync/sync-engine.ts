@@ -39,7 +39,10 @@ export interface SyncEngineOptions {
   /** See `ClusterViewOptions`. */
   listNamespaces?: ((plan: SyncPlan) => string[]) | undefined
   intervals?: Partial<ReflectorIntervals>
+  /** Takes away every copy. */
   isRemovingAll?: boolean
+  /** For ServiceAccounts; the writer of copies has its own. */
+  isDryRun?: boolean
   /** Told when the state of a pull secret's sources, or a removal that waits, may have changed. */
   onReport?: () => void
   onKeyFailure?: (queue: SyncQueue, key: string, error: unknown, failures: number) => void
@@ -68,7 +71,7 @@ export interface SyncEngine {
 
 /** Makes an engine and begins to watch what its plan needs. */
 export async function startSyncEngine (options: SyncEngineOptions): Promise<SyncEngine> {
-  const { client, clock, random, metrics, events, log, mayWrite, isRemovingAll = false, onReport = () => {} } = options
+  const { client, clock, random, metrics, events, log, mayWrite, isRemovingAll = false, isDryRun = false, onReport = () => {} } = options
   let { plan } = options
   let queues: SyncQueues | undefined
 
@@ -118,7 +121,7 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
   })
   const shared = { plan: () => plan, view, demand, metrics, clock, mayWrite, isRemovingAll }
   const copies = createCopyController({ ...shared, contents, states, writer: options.writer, events })
-  const accounts = createServiceAccountController({ ...shared, client, onWrite: options.onServiceAccountWrite })
+  const accounts = createServiceAccountController({ ...shared, client, isDryRun, onWrite: options.onServiceAccountWrite })
 
   function reportWatchFailure (id: string, error: KubeError, delayMs: number): void {
     metrics.watchFailures.inc({ view: id, reason: error.reason })

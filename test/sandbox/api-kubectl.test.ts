@@ -33,8 +33,8 @@ void t.test('kubectl works as a user types it', async (t) => {
     const { stdout, stderr, exitCode } = await kubectl(command, input)
     t.match({ stdout, stderr, exitCode }, { stdout: expected, stderr: '', exitCode: 0 }, `kubectl ${command}`)
   }
-  const fails = async (command: string, expected: string | RegExp): Promise<void> => {
-    const { stderr, exitCode } = await kubectl(command)
+  const fails = async (command: string, expected: string | RegExp, input = ''): Promise<void> => {
+    const { stderr, exitCode } = await kubectl(command, input)
     t.match({ stderr, exitCode }, { stderr: expected, exitCode: 1 }, `kubectl ${command}`)
   }
 
@@ -72,7 +72,8 @@ void t.test('kubectl works as a user types it', async (t) => {
     await says('apply -f -', 'deployment.apps/app unchanged', deployment('r.example.com/a:1', 'one'))
     await says('apply -f -', 'deployment.apps/app configured', deployment('r.example.com/a:2', 'two'))
     await says('get deploy app -n shop -o jsonpath={.spec.template.spec.imagePullSecrets}{.spec.template.spec.containers[*].image}{.spec.template.spec.volumes[*].image.reference}', '[{"name":"two"}]r.example.com/a:2r.example.com/a:2')
-    await says('apply --server-side -f -', 'deployment.apps/app serverside-applied', deployment('r.example.com/a:3', 'two'))
+    await fails('apply --server-side -f -', /^error: Apply failed with 2 conflicts: conflicts with "kubectl-client-side-apply" using apps\/v1:\n- \.spec\.template\.spec\.containers\[name="a"\]\.image\n/, deployment('r.example.com/a:3', 'two'))
+    await says('apply --server-side --force-conflicts -f -', 'deployment.apps/app serverside-applied', deployment('r.example.com/a:3', 'two'))
   })
 
   await t.test('change', async () => {

@@ -1,11 +1,13 @@
 import t from 'tap'
-import { findMergeKey, isMergedSet } from '../../src/sandbox/api/writes/patch-merge-keys.ts'
+import { findMergeKey, findMergeKeys, isAtomicObject, isMergedSet } from '../../src/sandbox/api/writes/patch-merge-keys.ts'
 import { RESOURCES } from '../../src/sandbox/api/objects/resource-table.ts'
 import { decodeProtobuf } from '../../src/sandbox/api/schema/protobuf-decoding.ts'
 import { loadKubernetesSchema } from '../../src/sandbox/api/schema/kubernetes-schema.ts'
 
 interface Property {
   type?: string
+  $ref?: string
+  'x-kubernetes-list-map-keys'?: string[]
   'x-kubernetes-patch-merge-key'?: string
   'x-kubernetes-patch-strategy'?: string
 }
@@ -22,6 +24,18 @@ void t.test('lists are merged by the keys that the schema names, and no others',
       const key = property['x-kubernetes-patch-merge-key']
       if (key === undefined) t.equal(isMergedSet(field), property['x-kubernetes-patch-strategy'] === 'merge', `${name}.${field}`)
       t.equal(findMergeKey(at + field), key, `${name}.${field}`)
+    }
+  }
+})
+
+void t.test('server-side apply tells list items apart, and takes objects as a whole, where the schema says so', async (t) => {
+  const { definitions } = await loadKubernetesSchema()
+  const isAtomic = ({ $ref = '' }: Property): boolean => (definitions[$ref.replace('#/definitions/', '')] as { 'x-kubernetes-map-type'?: string } | undefined)?.['x-kubernetes-map-type'] === 'atomic'
+  for (const [name, definition] of Object.entries(definitions)) {
+    for (const [field, property] of Object.entries(definition.properties ?? {}) as [string, Property][]) {
+      const keys = property['x-kubernetes-list-map-keys']
+      if (keys !== undefined) t.strictSame(Object.keys(findMergeKeys(`spec.${field}`) ?? {}), keys, `${name}.${field}`)
+      if (property.$ref !== undefined) t.equal(isAtomicObject(field), isAtomic(property), `${name}.${field}`)
     }
   }
 })

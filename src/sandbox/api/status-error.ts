@@ -33,13 +33,13 @@ export interface ResourceName {
 export class StatusError extends Error {
   readonly status: Status
 
-  constructor (code: number, reason: string, message: string, details?: UnknownObject) {
+  constructor (code: number, reason: string, message: string, details?: UnknownObject, metadata = {}) {
     super(message)
     this.name = 'StatusError'
     this.status = {
       kind: 'Status',
       apiVersion: 'v1',
-      metadata: {},
+      metadata,
       status: 'Failure',
       message,
       ...(reason !== '' && { reason }),
@@ -116,6 +116,11 @@ export function unsupportedMediaType (accepted: string[]): StatusError {
 /** 410: a watch asks for changes that are no longer remembered. */
 export function expired (asked: number, oldest: number): StatusError {
   return new StatusError(410, 'Expired', `too old resource version: ${asked} (${oldest})`)
+}
+
+/** 410: a list asks for a state that is no longer remembered; `continueToken` goes on with the present one. */
+export function expiredList (message: string, continueToken?: string): StatusError {
+  return new StatusError(410, 'Expired', message, undefined, continueToken === undefined ? {} : { continue: continueToken })
 }
 
 /** 413: the body is larger than the API reads. */

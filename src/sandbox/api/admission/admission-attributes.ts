@@ -19,6 +19,8 @@ export interface ApiCall {
   name: string
   subresource?: Subresource
   user: UserInfo
+  /** Names the owner of fields where no `fieldManager` does. */
+  userAgent?: string
   dryRun: boolean
   /** CreateOptions, UpdateOptions, PatchOptions or DeleteOptions, as webhooks are shown them. */
   options: UnknownObject

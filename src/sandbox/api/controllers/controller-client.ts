@@ -27,6 +27,8 @@ export interface ControllerClient {
   writeStatus: (resource: Resource, object: KubernetesObject, status: UnknownObject) => Promise<void>
 }
 
+const USER_AGENT = 'pullkeeper-sandbox'
+
 /** Makes the client of a controller; its user is a ServiceAccount of kube-system, as in a real cluster. */
 export function createControllerClient (context: ControllerContext, controller: string): ControllerClient {
   const { api, store } = context
@@ -38,8 +40,8 @@ export function createControllerClient (context: ControllerContext, controller: 
     const name = verb === 'create' ? '' : metadata.name ?? ''
     const target = { resource, namespace, name, ...(subresource !== undefined && { subresource }) }
     const requestUri = formatPath(target)
-    const { body } = await runAudited(context.audit, { ...target, verb, requestUri, user, userAgent: 'pullkeeper-sandbox' }, async (audit, warnings) => {
-      return { code: verb === 'create' ? 201 : 200, body: await action({ ...target, user, dryRun: false, options: { kind: OPTIONS[verb], apiVersion: 'meta.k8s.io/v1' }, warnings, audit }) }
+    const { body } = await runAudited(context.audit, { ...target, verb, requestUri, user, userAgent: USER_AGENT }, async (audit, warnings) => {
+      return { code: verb === 'create' ? 201 : 200, body: await action({ ...target, user, userAgent: USER_AGENT, dryRun: false, options: { kind: OPTIONS[verb], apiVersion: 'meta.k8s.io/v1' }, warnings, audit }) }
     })
     const status = body as Status
     if ((status.kind as string) === 'Status' && status.status === 'Failure') throw new Error(status.message)

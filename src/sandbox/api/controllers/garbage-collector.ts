@@ -10,6 +10,8 @@ import type { Controller } from './controllers.ts'
 export function createGarbageCollector (context: ControllerContext): Controller {
   const { store } = context
   const client = createControllerClient(context, 'generic-garbage-collector')
+  /** Only what ever owned something is worth a look at everything. */
+  const owners = new Set<string>()
 
   async function reconcile (ownerUid: string): Promise<void> {
     for (const resource of RESOURCES) {
@@ -27,5 +29,11 @@ export function createGarbageCollector (context: ControllerContext): Controller 
     }))
   }
 
-  return { reconcile, keyOf: ({ type, object }) => type === 'DELETED' ? object.metadata.uid : undefined }
+  return {
+    reconcile,
+    keyOf ({ type, object: { metadata } }) {
+      for (const { uid } of metadata.ownerReferences ?? []) owners.add(uid)
+      return type === 'DELETED' && owners.has(metadata.uid ?? '') ? metadata.uid : undefined
+    }
+  }
 }

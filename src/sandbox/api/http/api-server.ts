@@ -25,6 +25,7 @@ export interface ApiServerContext {
   api: ResourceApi
   audit: AuditLog
   now: () => Date
+  bookmarkIntervalMs: number
   /** Bearer token of the one user, the administrator. */
   token: string
   keyPair: KeyPair
@@ -77,7 +78,7 @@ async function serveDocument (pathname: string, request: IncomingMessage, respon
 
 function serveCollection (context: ApiServerContext, info: RequestInfo, query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
   const form = negotiateRepresentation(request.headers.accept)
-  const { store, now } = context
+  const { store, now, bookmarkIntervalMs } = context
   if (!isWatch(query)) {
     sendJson(response, 200, representList(info.resource, listObjects(store, info, query), form, now()))
     return
@@ -85,7 +86,7 @@ function serveCollection (context: ApiServerContext, info: RequestInfo, query: U
   const write = (line: string): void => { response.write(line + '\n') }
   const lines: string[] = []
   // Selectors are checked before the head is sent, so that a bad one can still be refused.
-  const watch = startWatch({ store, now, form, write: (line) => { if (response.headersSent) write(line); else lines.push(line) }, end: () => queueMicrotask(() => response.end()) }, info, query)
+  const watch = startWatch({ store, now, bookmarkIntervalMs, form, write: (line) => { if (response.headersSent) write(line); else lines.push(line) }, end: () => queueMicrotask(() => response.end()) }, info, query)
   response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' })
   response.flushHeaders()
   lines.forEach(write)

@@ -61,8 +61,11 @@ async function parseProtobuf (bytes: Buffer): Promise<unknown> {
   return decodeProtobuf(bytes)
 }
 
-/** Loaded when the first YAML comes: kubectl sends it only for server-side apply. */
+/** JSON is YAML, too, and read far faster. The other parser is loaded when it is needed first: kubectl sends YAML only for server-side apply. */
 async function parseYaml (text: string): Promise<unknown> {
+  try {
+    return JSON.parse(text)
+  } catch {}
   const { parse } = await import('yaml')
   try {
     return parse(text)

@@ -40,7 +40,7 @@ export async function handleResourceRequest (handler: RequestHandler, request: R
   return runAudited(handler.audit, audited, async (trail, warnings) => {
     const body = await request.readBody()
     if (verb !== 'delete' && verb !== 'deletecollection') trail.setRequestObject(body)
-    const call: ApiCall = { ...request.info, user, warnings, audit: trail, ...readWriteOptions(OPTIONS[verb], request.query, body) }
+    const call: ApiCall = { ...request.info, user, ...(userAgent !== undefined && { userAgent }), warnings, audit: trail, ...readWriteOptions(OPTIONS[verb], request.query, body) }
     return carryOut(handler.api, verb, call, request, body)
   })
 }
@@ -73,7 +73,7 @@ function getObject (api: ResourceApi, { info, user, query }: ResourceRequest): K
 async function carryOut (api: ResourceApi, verb: AuditVerb, call: ApiCall, request: ResourceRequest, body: unknown): Promise<{ code: number, body: object }> {
   switch (verb) {
     case 'create': return { code: 201, body: await api.create(call, body) }
-    case 'update': return { code: 200, body: call.subresource === 'scale' ? await writeScale(api, call, { body }) : await api.update(call, body) }
+    case 'update': return updateObject(api, call, body)
     case 'patch': return patchObject(api, call, readPatch(request, body))
     case 'delete': return { code: 200, body: await deleteOne(api, call, body) }
     case 'deletecollection': return { code: 200, body: await deleteMany(api, call, request, body) }
@@ -84,6 +84,12 @@ function readPatch ({ contentType }: ResourceRequest, body: unknown): PatchReque
   const type = PATCH_TYPES[contentType]
   if (type === undefined) throw unsupportedMediaType(Object.keys(PATCH_TYPES))
   return { type, body }
+}
+
+async function updateObject (api: ResourceApi, call: ApiCall, body: unknown): Promise<{ code: number, body: object }> {
+  if (call.subresource === 'scale') return { code: 200, body: await writeScale(api, call, { body }) }
+  const { object, created } = await api.update(call, body)
+  return { code: created ? 201 : 200, body: object }
 }
 
 async function patchObject (api: ResourceApi, call: ApiCall, patch: PatchRequest): Promise<{ code: number, body: object }> {

@@ -1,8 +1,11 @@
 import { asObject, type UnknownObject } from '../../../core/unknown.ts'
 import { listAt } from '../objects/kubernetes-object.ts'
-import { StatusError } from '../status-error.ts'
+import { invalidValue, type FieldError } from '../field-error.ts'
+import { invalid, type StatusError } from '../status-error.ts'
 
 type OptionsKind = 'CreateOptions' | 'UpdateOptions' | 'PatchOptions' | 'DeleteOptions'
+
+const MAX_MANAGER_BYTES = 128
 
 /** The options of a write, as webhooks are shown them, and whether nothing is to be stored. */
 export interface WriteOptions {
@@ -19,6 +22,7 @@ export function readWriteOptions (kind: OptionsKind, query: URLSearchParams, bod
   const { kind: bodyKind, apiVersion, ...fields } = given
   const dryRun = [...query.getAll('dryRun'), ...listAt(fields, 'dryRun')].filter((value) => value !== '')
   checkDryRun(kind, dryRun)
+  checkFieldManager(kind, query.get('fieldManager') ?? '')
   const options: UnknownObject = {
     kind,
     apiVersion: 'meta.k8s.io/v1',
@@ -37,8 +41,16 @@ function readFields (query: URLSearchParams, names: string[]): UnknownObject {
 
 function checkDryRun (kind: OptionsKind, values: unknown[]): void {
   if (values.every((value) => value === 'All')) return
-  const message = `Unsupported value: ${JSON.stringify(values)}: supported values: "All"`
-  throw new StatusError(422, 'Invalid', `${kind}.meta.k8s.io "" is invalid: dryRun: ${message}`, {
-    group: 'meta.k8s.io', kind, causes: [{ reason: 'FieldValueNotSupported', message, field: 'dryRun' }]
-  })
+  throw invalidOptions(kind, { reason: 'FieldValueNotSupported', message: `Unsupported value: ${JSON.stringify(values)}: supported values: "All"`, field: 'dryRun' })
+}
+
+function checkFieldManager (kind: OptionsKind, manager: string): void {
+  if (Buffer.byteLength(manager) > MAX_MANAGER_BYTES) {
+    throw invalidOptions(kind, { reason: 'FieldValueTooLong', message: `Too long: must have at most ${MAX_MANAGER_BYTES} bytes`, field: 'fieldManager' })
+  }
+  if (/\p{C}/u.test(manager)) throw invalidOptions(kind, invalidValue('fieldManager', manager, 'invalid character'))
+}
+
+function invalidOptions (kind: OptionsKind, error: FieldError): StatusError {
+  return invalid({ group: 'meta.k8s.io', plural: kind.toLowerCase(), kind }, '', [error])
 }

@@ -1,7 +1,7 @@
 import type { Representation } from './content-negotiation.ts'
 import type { KubernetesObject } from '../objects/kubernetes-object.ts'
 import { createObjectFilter, type ObjectFilter } from '../objects/list-selector.ts'
-import { readVersion } from '../objects/object-list.ts'
+import { checkVersionMatch, readInteger, readVersion } from '../objects/object-list.ts'
 import { representBookmark, representObject } from '../printing/object-table.ts'
 import type { ObjectStore, StoredChange } from '../objects/object-store.ts'
 import type { RequestInfo } from './request-info.ts'
@@ -12,6 +12,8 @@ export interface WatchContext {
   store: ObjectStore
   now: () => Date
   form: Representation
+  /** How often a watch that asked for them has bookmarks, in milliseconds. */
+  bookmarkIntervalMs: number
   /** Writes one line: an event as JSON. */
   write: (line: string) => void
   end: () => void
@@ -22,20 +24,21 @@ export interface Watch {
   stop: () => void
 }
 
-const BOOKMARK_INTERVAL_MS = 60_000
 const DEFAULT_TIMEOUT_SECONDS = 1800
 const MAX_TIMEOUT_SECONDS = 24 * 3600
 
 /**
  * Streams the changes of a collection: from a resourceVersion on, or the present objects first when none (or "0") is named.
- * A version that is no longer remembered gives one ERROR event with 410, as kube-apiserver does; bookmarks come once a minute and
+ * A version that is no longer remembered gives one ERROR event with 410, as kube-apiserver does; bookmarks come at intervals and
  * before the end of the time.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
 export function startWatch (context: WatchContext, info: RequestInfo, query: URLSearchParams): Watch {
-  const { store, end } = context
+  const { store, bookmarkIntervalMs, end } = context
   const { resource } = info
+  checkVersionMatch(query, true)
   const version = readVersion(query) ?? 0
+  const timeoutMs = readTimeoutMs(query)
   const filter = createWatchFilter(info, query)
   const emit = createEmitter(context, info)
   if (version !== 0 && version < store.oldestVersion()) {
@@ -48,12 +51,12 @@ export function startWatch (context: WatchContext, info: RequestInfo, query: URL
   const bookmarks = query.get('allowWatchBookmarks') === 'true' || query.get('allowWatchBookmarks') === '1'
   if (query.get('sendInitialEvents') === 'true') emitBookmark(context, info, true)
   const unsubscribe = store.subscribe((change) => { if (change.resource === resource && change.resourceVersion > version) emitChange(emit, filter, change) })
-  const interval = bookmarks ? setInterval(() => emitBookmark(context, info), BOOKMARK_INTERVAL_MS).unref() : undefined
+  const interval = bookmarks ? setInterval(() => emitBookmark(context, info), bookmarkIntervalMs).unref() : undefined
   const timeout = setTimeout(() => {
     if (bookmarks) emitBookmark(context, info)
     stop()
     end()
-  }, readTimeoutMs(query)).unref()
+  }, timeoutMs).unref()
   function stop (): void {
     unsubscribe()
     clearInterval(interval)
@@ -96,6 +99,6 @@ function emitBookmark ({ store, form, write }: WatchContext, { resource }: Reque
 }
 
 function readTimeoutMs (query: URLSearchParams): number {
-  const seconds = Number(query.get('timeoutSeconds') ?? '')
+  const seconds = readInteger(query.get('timeoutSeconds'))
   return Math.min(seconds > 0 ? seconds : DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS) * 1000
 }

@@ -40,7 +40,6 @@ export function keepSystemFields (resource: Resource, updated: KubernetesObject,
     if (current.metadata[field] === undefined) Reflect.deleteProperty(metadata, field)
     else metadata[field] = current.metadata[field]
   }
-  Reflect.deleteProperty(metadata, 'managedFields')
   const { status, ...rest } = updated
   if (resource.subresources.includes('status')) {
     return { ...rest, metadata, ...(current.status !== undefined && { status: current.status }) }

@@ -24,23 +24,32 @@ export interface ObjectStore {
   oldestVersion: () => number
   /** The remembered changes of a resource after a version. */
   changesSince: (resource: Resource, version: number) => StoredChange[]
+  /** Forgets all changes: every watch that starts at an earlier version is told that it is too old. */
+  compact: () => void
   /** Calls `listener` synchronously for each change, in order; returns the function that ends it. */
   subscribe: (listener: (change: StoredChange) => void) => () => void
 }
 
-/** Changes that a watch can still ask for. */
+/** How the store remembers. */
+export interface ObjectStoreOptions {
+  /** How many changes a watch can still ask for, at least; up to twice as many are kept. Default: 2,000. */
+  historySize?: number
+}
+
 const HISTORY_SIZE = 2000
+/** The objects of one resource, by namespace and name: a list of one namespace must not cost what all of them hold. */
+type Table = Map<string, Map<string, KubernetesObject>>
 
 /** Makes an empty store. Versions start at 1, so that `resourceVersion: "0"` keeps its meaning of "any". */
-export function createObjectStore ({ historySize = HISTORY_SIZE }: { historySize?: number } = {}): ObjectStore {
-  const tables = new Map<Resource, Map<string, KubernetesObject>>()
+export function createObjectStore ({ historySize = HISTORY_SIZE }: ObjectStoreOptions = {}): ObjectStore {
+  const tables = new Map<Resource, Table>()
   const listeners = new Set<(change: StoredChange) => void>()
-  const history: StoredChange[] = []
+  let history: StoredChange[] = []
   let version = 1
   let oldest = 1
 
-  function table (resource: Resource): Map<string, KubernetesObject> {
-    const found = tables.get(resource) ?? new Map<string, KubernetesObject>()
+  function table (resource: Resource): Table {
+    const found: Table = tables.get(resource) ?? new Map()
     tables.set(resource, found)
     return found
   }
@@ -52,35 +61,51 @@ export function createObjectStore ({ historySize = HISTORY_SIZE }: { historySize
     for (const listener of [...listeners]) listener(change)
   }
 
+  function set (resource: Resource, object: KubernetesObject): KubernetesObject | undefined {
+    const { namespace = '', name = '' } = object.metadata
+    const names = table(resource).get(namespace) ?? new Map<string, KubernetesObject>()
+    const previous = names.get(name)
+    table(resource).set(namespace, names.set(name, object))
+    return previous
+  }
+
+  function unset (resource: Resource, { metadata: { namespace = '', name = '' } }: KubernetesObject): KubernetesObject | undefined {
+    const names = table(resource).get(namespace)
+    const previous = names?.get(name)
+    names?.delete(name)
+    if (names?.size === 0) table(resource).delete(namespace)
+    return previous
+  }
+
   function stamp (object: KubernetesObject): KubernetesObject {
     version += 1
     return { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } }
   }
 
   return {
-    get: (resource, namespace, name) => table(resource).get(formatKey(namespace, name)),
-    list: (resource, namespace) => [...table(resource)]
-      .filter(([, object]) => namespace === '' || object.metadata.namespace === namespace)
-      .sort(([a], [b]) => a < b ? -1 : 1)
-      .map(([, object]) => object),
+    get: (resource, namespace, name) => table(resource).get(namespace)?.get(name),
+    list: (resource, namespace) => namespace === ''
+      ? sortByKey(table(resource)).flatMap(sortByKey)
+      : sortByKey(table(resource).get(namespace) ?? new Map<string, KubernetesObject>()),
     put (resource, object) {
-      const key = keyOf(object)
-      const previous = table(resource).get(key)
       const stored = stamp(object)
-      table(resource).set(key, stored)
+      const previous = set(resource, stored)
       publish({ type: previous === undefined ? 'ADDED' : 'MODIFIED', resource, object: stored, ...(previous !== undefined && { previous }), resourceVersion: version })
       return stored
     },
     remove (resource, last) {
       const stored = stamp(last)
-      const previous = table(resource).get(keyOf(last)) ?? last
-      table(resource).delete(keyOf(last))
+      const previous = unset(resource, last) ?? last
       publish({ type: 'DELETED', resource, object: stored, previous, resourceVersion: version })
       return stored
     },
     currentVersion: () => version,
     oldestVersion: () => oldest,
-    changesSince: (resource, since) => history.filter((change) => change.resource === resource && change.resourceVersion > since),
+    changesSince: (resource, since) => history.slice(history.findLastIndex(({ resourceVersion }) => resourceVersion <= since) + 1).filter((change) => change.resource === resource),
+    compact () {
+      history = []
+      oldest = version
+    },
     subscribe (listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -88,11 +113,6 @@ export function createObjectStore ({ historySize = HISTORY_SIZE }: { historySize
   }
 }
 
-function keyOf ({ metadata }: KubernetesObject): string {
-  return formatKey(metadata.namespace ?? '', metadata.name ?? '')
-}
-
-/** NUL sorts before every character of a name, so that `a` and its objects come before those of `a-b`. */
-function formatKey (namespace: string, name: string): string {
-  return `${namespace}\0${name}`
+function sortByKey<T> (map: Map<string, T>): T[] {
+  return [...map].sort(([a], [b]) => a < b ? -1 : 1).map(([, value]) => value)
 }

@@ -1,10 +1,10 @@
 import {
-  configMapColumns, cronJobColumns, daemonSetColumns, deploymentColumns, eventColumns, jobColumns, namespaceColumns,
-  podColumns, replicaSetColumns, secretColumns, serviceAccountColumns, statefulSetColumns, webhookConfigurationColumns
+  configMapColumns, cronJobColumns, daemonSetColumns, deploymentColumns, eventColumns, jobColumns, leaseColumns,
+  namespaceColumns, podColumns, replicaSetColumns, secretColumns, serviceAccountColumns, statefulSetColumns, webhookConfigurationColumns
 } from '../printing/printer-columns.ts'
 import type { PrinterColumn, Resource } from './resource.ts'
 
-type Defaults = 'group' | 'version' | 'namespaced' | 'shortNames' | 'categories' | 'subresources' | 'selectableFields' | 'returnsDeletedObject' | 'singular'
+type Defaults = 'group' | 'version' | 'namespaced' | 'shortNames' | 'categories' | 'subresources' | 'selectableFields' | 'returnsDeletedObject' | 'createsOnUpdate' | 'updatesUnconditionally' | 'singular'
 type Row = Partial<Pick<Resource, Defaults>> & { kind: string, plural: string, columns: PrinterColumn[] }
 
 function define (row: Row): Resource {
@@ -18,6 +18,8 @@ function define (row: Row): Resource {
     subresources: [],
     selectableFields: [],
     returnsDeletedObject: false,
+    createsOnUpdate: false,
+    updatesUnconditionally: true,
     ...row
   }
 }
@@ -33,7 +35,7 @@ export const SERVICE_ACCOUNTS = define({ kind: 'ServiceAccount', plural: 'servic
 /** Stored only. */
 export const CONFIG_MAPS = define({ kind: 'ConfigMap', plural: 'configmaps', shortNames: ['cm'], columns: configMapColumns })
 /** Written by the controllers, and by clients. */
-export const EVENTS = define({ kind: 'Event', plural: 'events', shortNames: ['ev'], selectableFields: ['involvedObject.kind', 'involvedObject.namespace', 'involvedObject.name', 'involvedObject.uid', 'involvedObject.apiVersion', 'involvedObject.resourceVersion', 'involvedObject.fieldPath', 'reason', 'reportingComponent', 'source', 'type'], columns: eventColumns })
+export const EVENTS = define({ kind: 'Event', plural: 'events', shortNames: ['ev'], createsOnUpdate: true, selectableFields: ['involvedObject.kind', 'involvedObject.namespace', 'involvedObject.name', 'involvedObject.uid', 'involvedObject.apiVersion', 'involvedObject.resourceVersion', 'involvedObject.fieldPath', 'reason', 'reportingComponent', 'source', 'type'], columns: eventColumns })
 /** Kept by the Deployment controller. */
 export const DEPLOYMENTS = define({ group: 'apps', kind: 'Deployment', plural: 'deployments', shortNames: ['deploy'], categories: ['all'], subresources: ['status', 'scale'], columns: deploymentColumns })
 /** Kept by the ReplicaSet controller. */
@@ -47,12 +49,15 @@ export const JOBS = define({ group: 'batch', kind: 'Job', plural: 'jobs', catego
 /** Stored only: nothing watches the clock. */
 export const CRON_JOBS = define({ group: 'batch', kind: 'CronJob', plural: 'cronjobs', shortNames: ['cj'], categories: ['all'], subresources: ['status'], columns: cronJobColumns })
 /** Read anew for each write: a registration holds at once. */
-export const MUTATING_WEBHOOK_CONFIGURATIONS = define({ group: 'admissionregistration.k8s.io', kind: 'MutatingWebhookConfiguration', plural: 'mutatingwebhookconfigurations', namespaced: false, categories: ['api-extensions'], columns: webhookConfigurationColumns })
+export const MUTATING_WEBHOOK_CONFIGURATIONS = define({ group: 'admissionregistration.k8s.io', kind: 'MutatingWebhookConfiguration', plural: 'mutatingwebhookconfigurations', namespaced: false, updatesUnconditionally: false, categories: ['api-extensions'], columns: webhookConfigurationColumns })
+
+/** What leaders are elected by: never written without the version that was read. */
+export const LEASES = define({ group: 'coordination.k8s.io', kind: 'Lease', plural: 'leases', createsOnUpdate: true, updatesUnconditionally: false, columns: leaseColumns })
 
 /** Every resource that is served: the one table behind discovery, routing, storage, OpenAPI and printed tables. */
 export const RESOURCES: readonly Resource[] = [
   NAMESPACES, PODS, SECRETS, SERVICE_ACCOUNTS, CONFIG_MAPS, EVENTS,
-  DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS, JOBS, CRON_JOBS, MUTATING_WEBHOOK_CONFIGURATIONS
+  DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS, JOBS, CRON_JOBS, MUTATING_WEBHOOK_CONFIGURATIONS, LEASES
 ]
 
 /** The resource of a URL, by its plural. */

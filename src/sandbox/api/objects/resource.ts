@@ -25,6 +25,10 @@ export interface Resource {
   selectableFields: string[]
   /** DELETE answers with the object instead of a Status, as for Pods. */
   returnsDeletedObject: boolean
+  /** PUT makes an object that is missing. */
+  createsOnUpdate: boolean
+  /** PUT needs no resourceVersion. */
+  updatesUnconditionally: boolean
   columns: PrinterColumn[]
 }
 

@@ -30,6 +30,9 @@ export const serviceAccountColumns = [name, column('Secrets', (object) => listAt
 /** Columns of `kubectl get` for MutatingWebhookConfigurations, as the API server prints them (pkg/printers/internalversion). */
 export const webhookConfigurationColumns = [name, column('Webhooks', (object) => listAt(object, 'webhooks').length, integer), age]
 
+/** Columns of `kubectl get` for Leases, as the API server prints them (pkg/printers/internalversion). */
+export const leaseColumns = [name, column('Holder', (object) => textAt(object, 'spec', 'holderIdentity')), age]
+
 /** Columns of `kubectl get` for Pods, as the API server prints them (pkg/printers/internalversion). */
 export const podColumns = [
   name,

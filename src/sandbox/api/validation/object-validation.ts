@@ -3,6 +3,8 @@ import { asObject } from '../../../core/unknown.ts'
 import { matchesLabels } from '../../../core/label-selector.ts'
 import { invalidValue, required, type FieldError } from '../field-error.ts'
 import { objectAt, type KubernetesObject } from '../objects/kubernetes-object.ts'
+import { validateEvent } from './event-validation.ts'
+import { validateLease } from './lease-validation.ts'
 import { validateMetadata } from './name-validation.ts'
 import { validatePodSpec, validatePodUpdate } from './pod-validation.ts'
 import type { Resource } from '../objects/resource.ts'
@@ -17,7 +19,9 @@ const RULES: Record<string, (object: KubernetesObject) => FieldError[]> = {
   StatefulSet: validateWorkload,
   DaemonSet: validateWorkload,
   Job: validateTemplate,
-  MutatingWebhookConfiguration: validateWebhookConfiguration
+  MutatingWebhookConfiguration: validateWebhookConfiguration,
+  Lease: validateLease,
+  Event: validateEvent
 }
 
 const UPDATE_RULES: Record<string, (object: KubernetesObject, old: KubernetesObject) => FieldError[]> = {

@@ -2,20 +2,25 @@ import type { AdmissionAttributes, ApiCall } from '../admission/admission-attrib
 import type { KubernetesObject } from '../objects/kubernetes-object.ts'
 import { applyDefaults } from './object-defaults.ts'
 import { decodeObject } from './object-decoding.ts'
+import { trackUpdate } from './managed-fields.ts'
 import { completeNewObject, dropSystemMetadata } from '../objects/object-metadata.ts'
 import { validateObject } from '../validation/object-validation.ts'
 import type { ResourceApiContext } from './resource-api.ts'
+import { trackApplied } from './server-side-apply.ts'
 import { SECRETS } from '../objects/resource-table.ts'
 import { checkSecretEncoding } from '../validation/secret-validation.ts'
 import { alreadyExists, badRequest, invalid, StatusError } from '../status-error.ts'
 
 /**
  * Creates an object: decode, default, mutate, complete, validate, store, in the API server's order.
- * That order decides which error a client sees first, and webhooks see an object that has no uid yet.
+ * That order decides which error a client sees first, and webhooks see an object that has no uid yet. `applied` is the configuration
+ * when the object comes from an apply: then its manager owns these fields only.
  */
-export async function createObject ({ store, admission, now }: ResourceApiContext, call: ApiCall, body: unknown): Promise<KubernetesObject> {
+export async function createObject ({ store, admission, now }: ResourceApiContext, call: ApiCall, body: unknown, applied?: KubernetesObject): Promise<KubernetesObject> {
   const { resource } = call
-  const attributes: AdmissionAttributes = { ...call, operation: 'CREATE', object: prepare(call, body) }
+  const prepared = prepare(call, body)
+  const owned = applied === undefined ? trackUpdate(call, prepared, undefined, now()) : trackApplied(call, prepared, applied, now())
+  const attributes: AdmissionAttributes = { ...call, operation: 'CREATE', object: owned }
   call.audit.setRequestObject(attributes.object)
   await admission.mutate(attributes)
   const object = completeNewObject(resource, attributes.object as KubernetesObject, now())

@@ -1,12 +1,12 @@
 import type { Operation } from 'rfc6902'
-import { asObject, type UnknownObject } from '../../../core/unknown.ts'
+import { asObject } from '../../../core/unknown.ts'
 import type { ApiCall } from '../admission/admission-attributes.ts'
 import { applyJsonPatch } from './json-patch.ts'
 import type { KubernetesObject } from '../objects/kubernetes-object.ts'
 import { applyMergePatch } from './merge-patch.ts'
 import type { ObjectTransform } from './object-update.ts'
-import { mergeApplied } from './server-side-apply.ts'
-import { badRequest, notFound, unprocessable } from '../status-error.ts'
+import { forbiddenField, required, type FieldError } from '../field-error.ts'
+import { badRequest, invalid, notFound, unprocessable } from '../status-error.ts'
 import { applyStrategicMergePatch } from './strategic-merge-patch.ts'
 
 /** The kinds of patch, by the media type of the request's body. */
@@ -17,16 +17,16 @@ export const PATCH_TYPES: Record<string, PatchRequest['type']> = {
   'application/apply-patch+yaml': 'apply'
 }
 
+const PATCH_OPTIONS = { group: 'meta.k8s.io', plural: 'patchoptions', kind: 'PatchOptions' }
+
 /** A patch as it came. */
 export interface PatchRequest {
   type: 'json' | 'merge' | 'strategic' | 'apply'
   body: unknown
 }
 
-/** The function that makes the patched object from the stored one; for an apply, also from nothing. */
+/** The function that makes the patched object from the stored one. An apply is not among them but for a Scale, which has no owners: there it merges. */
 export function createPatchTransform (call: ApiCall, patch: PatchRequest): ObjectTransform {
-  const { body } = patch
-  if (patch.type === 'apply') return (current) => mergeApplied(current, readApplied(call, body))
   const change = createChange(patch)
   return (current) => {
     if (current === undefined) throw notFound(call.resource, call.name)
@@ -45,14 +45,13 @@ function createChange ({ type, body }: PatchRequest): (current: KubernetesObject
   }
   const fields = asObject(body)
   if (fields === undefined) throw badRequest('the patch must be a JSON object')
-  return (current) => type === 'merge' ? applyMergePatch(current, fields) : applyStrategicMergePatch(current, fields)
+  return (current) => type === 'strategic' ? applyStrategicMergePatch(current, fields) : applyMergePatch(current, fields)
 }
 
-function readApplied ({ options }: ApiCall, body: unknown): UnknownObject {
-  const fields = asObject(body)
-  if (fields === undefined) throw badRequest('error decoding YAML: the applied configuration must be an object')
-  if (options.fieldManager === undefined || options.fieldManager === '') {
-    throw badRequest('PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch')
-  }
-  return fields
+/** An apply needs a manager, and nothing else can be forced: 422. */
+export function checkPatchOptions ({ options }: ApiCall, { type }: PatchRequest): void {
+  const errors: FieldError[] = []
+  if (type === 'apply' && (options.fieldManager === undefined || options.fieldManager === '')) errors.push(required('fieldManager', 'is required for apply patch'))
+  if (type !== 'apply' && options.force !== undefined) errors.push(forbiddenField('force', 'may not be specified for non-apply patch'))
+  if (errors.length > 0) throw invalid(PATCH_OPTIONS, '', errors)
 }

@@ -1,0 +1,175 @@
+import { openLiveConfig, type ValidConfig } from '../config/live-config.ts'
+import type { Clock } from '../core/clock.ts'
+import { WORKER_NAME } from '../core/worker-rbac.ts'
+import { formatWorkerReport, mergeNames, NAMES_ANNOTATION, parseNames, REPORT_ANNOTATION } from '../core/worker-report.ts'
+import { createConfigReporter } from '../observability/config-reporter.ts'
+import { createProbeServer } from '../observability/probe-server.ts'
+import type { ProcessLog } from '../observability/process-log.ts'
+import { createSyncMetrics } from '../observability/sync-metrics.ts'
+import { createEventRecorder } from '../kubernetes/event-recorder.ts'
+import type { KubeClient } from '../kubernetes/kube-client.ts'
+import { startLeaseElection, type LeaseElection } from '../kubernetes/lease-election.ts'
+import type { ReflectorIntervals } from '../kubernetes/reflector.ts'
+import type { VerificationRequest } from '../registries/registry-verification.ts'
+import type { VerificationResult } from '../registries/verification-result.ts'
+import { createCopyWriter } from './copy-writer.ts'
+import { createWorkerReport, listClearedNames } from './engine-report.ts'
+import { findReasonNotReady, refreshViewMetrics } from './readiness.ts'
+import { startSyncEngine } from './sync-engine.ts'
+import { createSyncEvents } from './sync-events.ts'
+import { compileSyncPlan, listWatchedNames, type SyncPlan } from './sync-plan.ts'
+
+/** Files, addresses and identity of a worker process. */
+export interface SyncWorkerOptions {
+  configFile: string
+  client: KubeClient
+  /** The namespace of the Lease and of the canonical copies. */
+  ownNamespace: string
+  /** Unique to this process start, such as the Pod's name with random bits. */
+  identity: string
+  host: string
+  /** Plain HTTP for `/livez`, `/readyz` and `/metrics`; 0 = any free port. */
+  metricsPort: number
+  log: ProcessLog
+  clock: Clock
+  /** Between 0 and 1. */
+  random: () => number
+  verify: (request: VerificationRequest) => Promise<VerificationResult>
+  /** See `ClusterViewOptions`. */
+  listNamespaces?: ((plan: SyncPlan) => string[]) | undefined
+  reloadIntervals?: { debounceMs?: number, pollMs?: number }
+  reflectorIntervals?: Partial<ReflectorIntervals>
+}
+
+/** A running worker. */
+export interface SyncWorker {
+  /** `http://HOST:PORT` of probes and metrics. */
+  metricsUrl: string
+  isLeader: () => boolean
+  /** Ends writes, gives the Lease back and ends the watches. */
+  close: () => Promise<void>
+}
+
+/**
+ * Starts the sync worker: it watches from its start and writes while it leads. Throws when the configuration or the port can
+ * not be used; an API server that can not be reached is waited for.
+ */
+export async function startSyncWorker (options: SyncWorkerOptions): Promise<SyncWorker> {
+  const { configFile, client, ownNamespace, identity, log, clock, random, listNamespaces } = options
+  const metrics = createSyncMetrics()
+  const reporter = createConfigReporter(configFile, metrics, log)
+  const live = await openLiveConfig({
+    file: configFile,
+    ...(options.reloadIntervals !== undefined && { intervals: options.reloadIntervals }),
+    onConfig (changed) {
+      const plan = compile(changed)
+      reporter.reportReload()
+      reportInForce(changed)
+      void engine.follow(plan)
+    },
+    onRefused (error) { reporter.reportRefused(error, engine.plan().configHash) }
+  })
+
+  function compile ({ config, hash }: ValidConfig): SyncPlan {
+    const plan = compileSyncPlan(config, { configHash: hash, ownNamespace })
+    // What it can not tell is said before the configuration is in force.
+    listNamespaces?.(plan)
+    return plan
+  }
+
+  function reportInForce (configuration: ValidConfig): void {
+    const { pullSecrets, retired } = configuration.config
+    reporter.reportInForce(configuration, { pullSecrets: pullSecrets.length, retired: retired.length })
+  }
+
+  // The engine is there first; until there is an election it may not write.
+  const leadership: { election?: LeaseElection } = {}
+  const mayWrite = (): boolean => leadership.election?.mayWrite() === true
+  const recorder = createEventRecorder({
+    client, clock, instance: identity, mayWrite, log, onOutcome (outcome) { if (outcome !== 'written') metrics.eventsDropped.inc() }
+  })
+  const engine = await startSyncEngine({
+    client,
+    clock,
+    random,
+    plan: compile(live.current()),
+    writer: createCopyWriter({ client, metrics }),
+    events: createSyncEvents(recorder, ownNamespace),
+    metrics,
+    log,
+    verify: options.verify,
+    mayWrite,
+    listNamespaces,
+    ...(options.reflectorIntervals !== undefined && { intervals: options.reflectorIntervals }),
+    onReport: report
+  })
+  reportInForce(live.current())
+
+  /** The leader's word on the Lease is written with its next renewal. */
+  function report (): void {
+    const { election } = leadership
+    if (election?.isLeader() !== true) return
+    const known = parseNames(election.annotations()[NAMES_ANNOTATION])
+    const watched = listWatchedNames(engine.plan())
+    const names = mergeNames(known, watched, listClearedNames(engine))
+    const forgotten = names.filter((name) => !watched.includes(name))
+    if (forgotten.length > 0) log.warn({ names: forgotten }, 'these names left the configuration, and their copies stay; list them in retired to have them removed')
+    metrics.forgottenNames.set(forgotten.length)
+    election.annotate({ [REPORT_ANNOTATION]: formatWorkerReport(createWorkerReport(engine)), [NAMES_ANNOTATION]: names.join() })
+  }
+
+  const election = startLeaseElection({
+    client,
+    namespace: ownNamespace,
+    name: WORKER_NAME,
+    identity,
+    clock,
+    random,
+    log,
+    onStartedLeading () {
+      log.info({ identity }, 'leading')
+      metrics.leader.set(1)
+      engine.begin()
+      queueMicrotask(report)
+    },
+    onStoppedLeading (reason) {
+      log.info({ identity, reason }, 'no longer leading')
+      metrics.leader.set(0)
+      void engine.halt()
+    }
+  })
+  leadership.election = election
+  metrics.leader.set(0)
+
+  const probes = createProbeServer({
+    registry: metrics.registry,
+    findReasonNotReady: () => findReasonNotReady(engine.view.states()),
+    refreshMetrics: () => { refreshViewMetrics(metrics, engine) }
+  })
+
+  async function close (): Promise<void> {
+    live.close()
+    // First, so that no write is under way when another worker takes over.
+    await engine.halt()
+    await election.close()
+    await recorder.flush()
+    await engine.close()
+    await probes.close()
+    log.info('sync worker is stopped')
+  }
+
+  const metricsUrl = await probes.listen({ host: options.host, port: options.metricsPort }).catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
+  log.info({ metricsUrl, identity }, 'sync worker is started')
+  let closing: Promise<void> | undefined
+  return {
+    metricsUrl,
+    isLeader: () => election.isLeader(),
+    async close () {
+      closing ??= close()
+      await closing
+    }
+  }
+}
