@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { DEFAULT_OWN_NAMESPACE } from '../core/namespaces.ts'
 import type { ProcessLog } from '../observability/process-log.ts'
 import { parsePort } from './options.ts'
@@ -34,7 +34,7 @@ export function createSyncCommand (): Command {
     .option('--namespaced', 'look only at the namespaces that the rules list by name, for rights without a ClusterRole', false)
     .option('--metrics-port <port>', 'HTTP port for /livez, /readyz and /metrics', parsePort, 9091)
     .option('--once', 'do what is to be done, print a summary and exit: 0, or 1 when anything failed. Takes no Lease', false)
-    .option('--dry-run', 'with --once: say what would be written, and write nothing', false)
+    .addOption(new Option('--dry-run', 'say what --once would write, and write nothing').default(false).implies({ once: true }))
     .option('--remove-all', 'with --once: take every copy away', false)
     .addOption(createOutputOption())
     .addOption(new Option('--log-level <level>', 'process log on standard error (default: info, with --once error)').choices(['error', 'warn', 'info']))
@@ -42,8 +42,8 @@ export function createSyncCommand (): Command {
     .action(runSync)
 }
 
-async function runSync (options: SyncCommandOptions): Promise<void> {
-  if (!options.once && (options.dryRun || options.removeAll)) throw new InvalidArgumentError(`${options.dryRun ? '--dry-run' : '--remove-all'} works with --once only; add it`)
+async function runSync (options: SyncCommandOptions, command: Command): Promise<void> {
+  if (options.removeAll && !options.once) command.error('error: --remove-all works with --once only, so that nothing puts the copies back')
   if (options.once) await (await import('./sync-once.ts')).runOnce(options)
   else await runWorker(options)
 }

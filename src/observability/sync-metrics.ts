@@ -34,8 +34,8 @@ export function createSyncMetrics (): SyncMetrics {
   const gauge = <T extends string>(name: string, help: string, labelNames: T[] = []) => new Gauge({ name, help, labelNames, registers: [registry] })
   return {
     registry,
-    copies: gauge('pullkeeper_sync_copies', 'Namespaces by how their copy of a pull secret stands', ['secret', 'state']),
-    desired: gauge('pullkeeper_sync_desired_copies', 'Namespaces that want a pull secret', ['secret']),
+    copies: gauge('pullkeeper_sync_copies', 'Copies of a pull secret by how they stand', ['secret', 'state']),
+    desired: gauge('pullkeeper_sync_desired_copies', 'Copies of a pull secret that there should be, the canonical one included', ['secret']),
     writes: counter('pullkeeper_sync_writes_total', 'Writes of Secrets, by operation and result', ['secret', 'operation', 'result']),
     namespaceDelaySeconds: new Histogram({
       name: 'pullkeeper_sync_namespace_delay_seconds',

@@ -118,7 +118,7 @@ export async function converge (options: ConvergenceOptions): Promise<Convergenc
   function measure (): ConvergenceProgress {
     const names = listWatchedNames(plan)
     const done = names.reduce((sum, name) => sum + engine.states.count(name, 'present'), 0)
-    const total = isRemovingAll ? 0 : names.reduce((sum, name) => sum + engine.demand.countWanted(name) + (plan.pullSecrets.has(name) ? 1 : 0), 0)
+    const total = isRemovingAll ? 0 : names.reduce((sum, name) => sum + engine.demand.countWanted(name), 0)
     const elapsedMs = clock.monotonicMs() - startedAtMs
     const isUnderWay = written.length > 0 && total > done
     return {

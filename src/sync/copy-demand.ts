@@ -7,7 +7,7 @@ import type { SyncPlan } from './sync-plan.ts'
 /** Where copies are wanted, and which removals wait. */
 export interface CopyDemand {
   isWanted: (namespace: string, name: string) => boolean
-  /** How many namespaces want a pull secret. */
+  /** How many copies of a pull secret there should be, the canonical one included. */
   countWanted: (name: string) => number
   /** Whether the removal of the unwanted copies of a pull secret waits for a person. */
   isHeld: (name: string) => boolean
@@ -75,7 +75,7 @@ export function createCopyDemand ({ plan, view, isRemovingAll }: CopyDemandOptio
 
   function countWanted (name: string): number {
     if (!plan().pullSecrets.has(name)) return 0
-    let count = 0
+    let count = 1
     for (const [, { wanted, isTerminating }] of view.namespaces.entries()) if (wanted.has(name) && !isTerminating) count++
     return count
   }

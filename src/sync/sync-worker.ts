@@ -127,13 +127,11 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
     random,
     log,
     onStartedLeading () {
-      log.info({ identity }, 'leading')
       metrics.leader.set(1)
       engine.begin()
       queueMicrotask(report)
     },
-    onStoppedLeading (reason) {
-      log.info({ identity, reason }, 'no longer leading')
+    onStoppedLeading () {
       metrics.leader.set(0)
       void engine.halt()
     }
