@@ -4,11 +4,13 @@ import { withContext, type Benchmark } from './context.ts'
 import { describeMachine } from './machine.ts'
 import { OPTIONS_HELP, parseOptions, type BenchOptions } from './options.ts'
 import { benchStartup } from './startup-bench.ts'
+import { benchSync } from './sync-bench.ts'
 import { benchWebhook } from './webhook-bench.ts'
 
 const BENCHMARKS: Record<string, Benchmark> = {
   webhook: { summary: 'the webhook under load beside a bare node:https server', run: benchWebhook },
   apiserver: { summary: 'what the webhook adds to Pod creation (needs KUBEBUILDER_ASSETS)', run: benchApiServer },
+  sync: { summary: 'the sync worker in 1,000 namespaces beside bare loops (needs KUBEBUILDER_ASSETS)', run: benchSync },
   startup: { summary: 'time to ready, to the first answer and to --version', run: benchStartup }
 }
 

@@ -5,7 +5,7 @@ import type { BenchContext } from './context.ts'
 
 export interface ServerStart {
   name: string
-  /** Program and arguments; it says where it listens by a JSON line with `url` on standard error. */
+  /** Program and arguments; it says where it listens by a JSON line with `url` or `metricsUrl` on standard error. */
   command: string[]
   env?: Record<string, string>
 }
@@ -14,6 +14,7 @@ export interface ServerStart {
 export interface ServerProcess {
   name: string
   pid: number
+  /** Empty for a worker, which serves nothing else. */
   url: string
   /** Where probes and metrics are; absent for servers without. */
   metricsUrl?: string
@@ -47,8 +48,8 @@ export async function startServer (context: BenchContext, { name, command: [file
     once(child, 'exit').then(([code]) => fail(name, `it ended with ${String(code)}`)),
     once(AbortSignal.any([context.signal, AbortSignal.timeout(START_TIMEOUT_MS)]), 'abort').then(() => fail(name, 'it was not ready in time'))
   ])
-  if (url === undefined || child.pid === undefined) return fail(name, 'it did not say where it listens')
-  return { name, pid: child.pid, url: url.replace(/^http:/, 'https:'), ...(metricsUrl !== undefined && { metricsUrl }), startedMs, stop }
+  if (child.pid === undefined) return fail(name, 'it has no process')
+  return { name, pid: child.pid, url: url?.replace(/^http:/, 'https:') ?? '', ...(metricsUrl !== undefined && { metricsUrl }), startedMs, stop }
 }
 
 function fail (name: string, why: string): never {
@@ -62,7 +63,7 @@ async function readAnnouncement (stderr: NodeJS.ReadableStream): Promise<Announc
     createInterface(stderr).on('line', (line) => {
       if (lines.push(line) > KEPT_LINES) lines.shift()
       const announcement = parseAnnouncement(line)
-      if (announcement.url !== undefined) resolve(announcement)
+      if (announcement.url !== undefined || announcement.metricsUrl !== undefined) resolve(announcement)
     }).on('close', () => { reject(new Error(`a server ended; its last lines:\n${lines.join('\n')}`)) })
   })
 }
