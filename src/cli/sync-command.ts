@@ -9,6 +9,7 @@ import { createOutputOption, type OutputFormat } from './output.ts'
 interface SyncCommandOptions {
   config: string
   kubeconfig?: string
+  serviceAccount?: string
   namespace: string
   namespaced: boolean
   metricsPort: number
@@ -30,6 +31,7 @@ export function createSyncCommand (): Command {
       'pullkeeper manifests --only rbac prints the rights that it needs. The configuration is followed when its file changes.')
     .requiredOption('--config <file>', 'configuration file')
     .option('--kubeconfig <file>', 'kubeconfig (default: KUBECONFIG, ~/.kube/config, or in a Pod its ServiceAccount)')
+    .option('--service-account <directory>', 'in a Pod: folder with its token and ca.crt (default: where the kubelet mounts it)')
     .option('-n, --namespace <namespace>', 'pullkeeper\'s own namespace: Lease and canonical copies', process.env.POD_NAMESPACE ?? DEFAULT_OWN_NAMESPACE)
     .option('--namespaced', 'look only at the namespaces that the rules list by name, for rights without a ClusterRole', false)
     .option('--metrics-port <port>', 'HTTP port for /livez, /readyz and /metrics', parsePort, 9091)

@@ -11,6 +11,7 @@ import { connectSync } from './sync-connection.ts'
 export interface OnceOptions {
   config: string
   kubeconfig?: string
+  serviceAccount?: string
   namespace: string
   namespaced: boolean
   dryRun: boolean

@@ -7,6 +7,8 @@ export interface RemovalCounts {
 
 /** Up to this many copies are removed without asking. */
 const MAX_UNASKED = 10
+/** So much of a configuration's SHA-256 names it beyond doubt; less is no approval. */
+const APPROVAL_LENGTH = 12
 
 /**
  * Whether a removal waits for a person: more than half of a secret's copies, and more than ten, may be the work of one wrong file.
@@ -14,12 +16,10 @@ const MAX_UNASKED = 10
  */
 export function isRemovalHeld ({ copies, unwanted }: RemovalCounts, approval: string | undefined, configHash: string): boolean {
   if (unwanted <= MAX_UNASKED || unwanted * 2 <= copies) return false
-  return approval === undefined || approval === '' || !configHash.startsWith(approval)
+  return approval === undefined || approval.length < APPROVAL_LENGTH || !configHash.startsWith(approval)
 }
 
 /** The value of the annotation that allows the removal that a configuration asks for. */
 export function formatRemovalApproval (configHash: string): string {
   return configHash.slice(0, APPROVAL_LENGTH)
 }
-
-const APPROVAL_LENGTH = 12

@@ -22,7 +22,7 @@ const ADDED_PATH = `/metadata/annotations/${ADDED_ANNOTATION.replace('/', '~1')}
 
 /** The pull secrets that the annotation says we appended. */
 export function readAdded ({ metadata }: Pick<ServiceAccount, 'metadata'>): string[] {
-  return (metadata.annotations?.[ADDED_ANNOTATION] ?? '').split(',').filter((name) => name !== '')
+  return (metadata.annotations?.[ADDED_ANNOTATION] ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '')
 }
 
 /**
@@ -34,7 +34,7 @@ export function createServiceAccountPatch (account: ServiceAccount, { wanted, un
   const listed = account.imagePullSecrets ?? []
   const added = readAdded(account)
   const missing = [...wanted].filter((name) => !listed.some((secret) => secret.name === name))
-  const leaving = added.filter((name) => unwanted.has(name))
+  const leaving = added.filter((name) => unwanted.has(name) && !wanted.has(name))
   if (missing.length === 0 && leaving.length === 0) return undefined
   const secrets = [...listed.filter(({ name = '' }) => !leaving.includes(name)), ...missing.map((name) => ({ name }))]
   return [

@@ -30,11 +30,21 @@ export const REPORT_ANNOTATION = 'pullkeeper.dev/report'
 /** On the Lease: every name whose copies may still stand somewhere, joined by commas. */
 export const NAMES_ANNOTATION = 'pullkeeper.dev/names'
 
-const MAX_MESSAGE = 400
+const MAX_REPORT_BYTES = 128 * 1024
+/** Messages are cut to the first of these lengths with which the report fits. */
+const MESSAGE_LENGTHS = [400, 100]
 
-/** Writes a report; long messages are cut, since all annotations together have a limit of 256 KiB. */
+/**
+ * Writes a report. Messages are cut, and at last left out, since all annotations together have a limit of 256 KiB, beyond
+ * which the Lease could not be renewed.
+ */
 export function formatWorkerReport (report: WorkerReport): string {
-  return JSON.stringify(report, (key, value: unknown) => key === 'message' && typeof value === 'string' ? value.slice(0, MAX_MESSAGE) : value)
+  const texts = MESSAGE_LENGTHS.map((length) => formatReport(report, length))
+  return texts.find((text) => Buffer.byteLength(text) <= MAX_REPORT_BYTES) ?? formatReport(report, 0)
+}
+
+function formatReport (report: WorkerReport, messageLength: number): string {
+  return JSON.stringify(report, (key, value: unknown) => key === 'message' && typeof value === 'string' ? value.slice(0, messageLength) : value)
 }
 
 /** Reads a report; undefined if there is none, or none that can be read. */
@@ -68,7 +78,7 @@ function readSecretReport (value: unknown): SecretReport {
   return {
     ...(problems.length > 0 && { problems }),
     ...(report?.isForbidden === true && { isForbidden: true }),
-    ...(held !== undefined && { held: { copies: Number(held.copies), unwanted: Number(held.unwanted) } })
+    ...(held !== undefined && { held: { copies: Number(held.copies) || 0, unwanted: Number(held.unwanted) || 0 } })
   }
 }
 

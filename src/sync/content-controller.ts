@@ -43,6 +43,7 @@ const MAX_RETRY_MS = 3_600_000
 /** Makes a controller that knows no content yet. */
 export function createContentController (options: ContentControllerOptions): ContentController {
   const states = new Map<string, ContentState>()
+  const accepted = new Map<string, ReadonlySet<string> | undefined>()
   const attempts = new Map<string, number>()
 
   async function resolve (name: string): Promise<number | undefined> {
@@ -50,9 +51,12 @@ export function createContentController (options: ContentControllerOptions): Con
     if (pullSecret === undefined) return undefined
     const before = states.get(name)
     const lastGood = before?.content ?? readCanonical(options.canonical(name))
-    const resolution = await resolveContent(options, pullSecret, lastGood)
+    const resolution = await resolveContent(options, pullSecret, lastGood === undefined ? undefined : { ...lastGood, accepted: accepted.get(name) })
+    // Another configuration came into force meanwhile, which has this resolved anew or not at all.
+    if (options.pullSecret(name) !== pullSecret) return undefined
     const state = conclude(pullSecret, resolution, lastGood)
     states.set(name, state)
+    accepted.set(name, resolution.accepted)
     options.onResolved(name, state)
     if (before === undefined || !isEqual(before.content, state.content)) options.onContent(name, state)
     return scheduleRetry(name, state)
@@ -70,6 +74,7 @@ export function createContentController (options: ContentControllerOptions): Con
     resolve,
     forget (name) {
       states.delete(name)
+      accepted.delete(name)
       attempts.delete(name)
     }
   }

@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { SourceError, type CredentialSource } from '../core/credential-source.ts'
-import { parseDockerConfig, type DockerConfigEntry } from '../core/docker-config-decoding.ts'
+import { parseDockerConfig } from '../core/docker-config-decoding.ts'
 import { convertDockercfg, formatDockerConfig, type RegistryLogin } from '../core/docker-config.ts'
 import { formatObjectKey } from '../core/kube-object.ts'
 import { DOCKER_CONFIG_KEY } from '../core/managed-secret.ts'
 import type { CopySource, Credential, PullSecret, RegistryCredential, SecretReference } from '../core/pull-secret-config.ts'
 import type { VerificationRequest } from '../registries/registry-verification.ts'
 import type { VerificationResult } from '../registries/verification-result.ts'
+import { listEntries, readKnownLogins, type KnownLogins, type LastGood } from './known-logins.ts'
 import type { SourceReader } from './source-reader.ts'
 
 /** What the registries said of a pull secret's credentials: the worst of all; `off` when none was to be tried. */
@@ -18,15 +19,10 @@ export interface ContentResolution {
   data?: string
   verified?: Verified
   expiresAtMs?: number
+  /** The entries that registries accepted, as `listEntries` writes them; holds credentials. */
+  accepted?: ReadonlySet<string>
   /** What keeps a part of it old, or missing. */
   problems: SourceError[]
-}
-
-/** What was published last. */
-export interface LastGood {
-  /** base64 */
-  data: string
-  verified?: string | undefined
 }
 
 /** What a resolution needs from outside. */
@@ -42,11 +38,11 @@ const DOCKERCFG_KEY = '.dockercfg'
 const LASTING = ['glob', 'not-https', 'invalid-server', 'anonymous', 'no-challenge']
 
 /** Resolves a pull secret from its sources; whatever fails keeps what was good before, for its own registry only. */
-export async function resolveContent (resolver: ContentResolver, { copyFrom, registries }: PullSecret, lastGood: LastGood | undefined): Promise<ContentResolution> {
+export async function resolveContent (resolver: ContentResolver, { copyFrom, registries = [] }: PullSecret, lastGood: LastGood | undefined): Promise<ContentResolution> {
   if (copyFrom !== undefined) return resolveCopy(resolver.sources, copyFrom, lastGood)
-  const known = lastGood === undefined ? [] : readEntries(lastGood.data)
-  const parts = await Promise.all((registries ?? []).map(async (registry) => resolveRegistry(resolver, registry, known, lastGood?.verified)))
-  return joinParts(parts, lastGood)
+  const known = readKnownLogins(lastGood)
+  const parts = await Promise.all(registries.map(async (registry) => resolveRegistry(resolver, registry, known)))
+  return joinParts(parts, known, lastGood)
 }
 
 function resolveCopy (sources: SourceReader, copyFrom: CopySource, lastGood: LastGood | undefined): ContentResolution {
@@ -54,7 +50,7 @@ function resolveCopy (sources: SourceReader, copyFrom: CopySource, lastGood: Las
     const { secret, file = '' } = copyFrom
     return { data: secret === undefined ? checkContent(sources.readFile(file), file) : readCopySecret(sources, secret), problems: [] }
   } catch (error) {
-    return { ...(lastGood !== undefined && { data: lastGood.data }), problems: [toSourceError(error)] }
+    return { ...(lastGood !== undefined && { data: lastGood.data }), problems: [toSourceError(error, 'the source')] }
   }
 }
 
@@ -79,75 +75,94 @@ function checkContent (content: Buffer, place: string, source?: SecretReference)
 }
 
 interface RegistryPart {
-  login?: RegistryLogin
+  logins: RegistryLogin[]
   verified?: Verified
   expiresAtMs?: number
   problem?: SourceError
+  /** What was good before stands for what is not now. */
+  isKept?: boolean
 }
 
-async function resolveRegistry (resolver: ContentResolver, registry: RegistryCredential, known: DockerConfigEntry[], verifiedBefore: string | undefined): Promise<RegistryPart> {
-  const old = findLogin(known, registry.servers)
+async function resolveRegistry (resolver: ContentResolver, registry: RegistryCredential, known: KnownLogins): Promise<RegistryPart> {
   try {
     const { username, password, expiresAtMs } = await resolver.createSource(registry.credential).resolve()
-    const login = { servers: registry.servers, username, password }
-    const isKnown = old?.username === username && old.password === password
-    formatDockerConfig([login])
-    const expiry = expiresAtMs === undefined ? {} : { expiresAtMs }
-    if (!registry.verify) return { login, verified: 'off', ...expiry }
-    if (isKnown && verifiedBefore === 'accepted') return { login, verified: 'accepted', ...expiry }
-    const result = await verifyLogin(resolver, registry, login)
-    if (result.verdict === 'rejected') return { ...(isKnown ? { login, verified: 'unknown' } : old !== undefined && { login: old }), problem: describeRejection(result, registry) }
-    const isLasting = result.verdict === 'accepted' || LASTING.includes(result.reason)
-    return { login, verified: result.verdict, ...expiry, ...(!isLasting && { problem: describeUnknown(result, registry) }) }
+    const login = checkLogin({ servers: registry.servers, username, password }, registry)
+    const fresh = { logins: [login], ...(expiresAtMs !== undefined && { expiresAtMs }) }
+    if (!registry.verify) return { ...fresh, verified: 'off' }
+    if (known.isAccepted(login)) return { ...fresh, verified: 'accepted' }
+    const { verdict, problem } = await tryLogin(resolver, registry, login)
+    if (verdict !== 'rejected') return { ...fresh, verified: verdict, ...(problem !== undefined && { problem }) }
+    return { ...keepLogins(registry, known), ...(known.isPublished(login) && { verified: 'unknown' }), ...(problem !== undefined && { problem }) }
   } catch (error) {
-    return { ...(old !== undefined && { login: old }), problem: toSourceError(error) }
+    return { ...keepLogins(registry, known), problem: toSourceError(error, registry.servers.join(', ')) }
   }
 }
 
-/** The worst that any of its servers says. */
-async function verifyLogin (resolver: ContentResolver, { caFile, allowedRealms }: RegistryCredential, { servers, username, password }: RegistryLogin): Promise<VerificationResult> {
-  const caCertificates = caFile === undefined ? undefined : await readFile(caFile, 'utf8')
-  const results = await Promise.all(servers.map(async (server) => resolver.verify({
-    server, username, password, ...(allowedRealms !== undefined && { allowedRealms }), ...(caCertificates !== undefined && { caCertificates })
-  })))
-  const [worst] = ['rejected', 'unknown', 'accepted'].flatMap((verdict) => results.filter((result) => result.verdict === verdict))
-  if (worst === undefined) throw new SourceError('SourceMalformed', 'a credential has no server')
-  return worst
+function keepLogins ({ servers }: RegistryCredential, known: KnownLogins): RegistryPart {
+  const logins = known.find(servers)
+  return { logins, isKept: true, ...(logins.length > 0 && logins.every(known.isAccepted) && { verified: 'accepted' }) }
 }
 
-function joinParts (parts: RegistryPart[], lastGood: LastGood | undefined): ContentResolution {
+/** What no registry could accept is never published. */
+function checkLogin (login: RegistryLogin, registry: RegistryCredential): RegistryLogin {
+  try {
+    listEntries(login)
+    return login
+  } catch (error) {
+    throw new SourceError('SourceMalformed', `${login.servers.join(', ')}: ${(error as Error).message}`, findSourceSecret(registry))
+  }
+}
+
+/** What the registries say, and what people should know of it. */
+interface Trial {
+  verdict: VerificationResult['verdict']
+  problem?: SourceError
+}
+
+/** The worst that any of its servers says; of two that say nothing, the one that may say something later. */
+async function tryLogin (resolver: ContentResolver, registry: RegistryCredential, { servers, username, password }: RegistryLogin): Promise<Trial> {
+  const { caFile, allowedRealms } = registry
+  try {
+    const caCertificates = caFile === undefined ? undefined : await readFile(caFile, 'utf8')
+    const results = await Promise.all(servers.map(async (server) => resolver.verify({
+      server, username, password, ...(allowedRealms !== undefined && { allowedRealms }), ...(caCertificates !== undefined && { caCertificates })
+    })))
+    return concludeTrial(results, registry)
+  } catch (error) {
+    const what = caFile === undefined ? 'it can not be tried' : `it can not be tried with caFile ${caFile}`
+    return { verdict: 'unknown', problem: describeUnknown(`${what} (${readCode(error)})`, registry) }
+  }
+}
+
+function concludeTrial (results: VerificationResult[], registry: RegistryCredential): Trial {
+  const isLasting = ({ verdict, reason }: VerificationResult): boolean => verdict === 'unknown' && LASTING.includes(reason)
+  const rejected = results.find(({ verdict }) => verdict === 'rejected')
+  if (rejected !== undefined) return { verdict: 'rejected', problem: describeRejection(rejected, registry) }
+  const unknown = results.find((result) => result.verdict === 'unknown' && !isLasting(result))
+  if (unknown !== undefined) return { verdict: 'unknown', problem: describeUnknown(unknown.message, registry) }
+  return { verdict: results.some(isLasting) ? 'unknown' : 'accepted' }
+}
+
+function joinParts (parts: RegistryPart[], known: KnownLogins, lastGood: LastGood | undefined): ContentResolution {
   const problems = parts.flatMap(({ problem }) => problem ?? [])
-  const logins = parts.flatMap(({ login }) => login ?? [])
-  if (logins.length === 0) return { ...(lastGood !== undefined && { data: lastGood.data }), problems }
-  const expiries = parts.flatMap(({ expiresAtMs }) => expiresAtMs ?? [])
-  const verdicts = parts.flatMap(({ verified }) => verified ?? [])
-  const verified = (['unknown', 'accepted', 'off'] as const).find((verdict) => verdicts.includes(verdict))
+  const published = parts.filter(({ logins }) => logins.length > 0)
+  if (published.length === 0) return { ...(lastGood !== undefined && { data: lastGood.data }), ...(lastGood?.accepted !== undefined && { accepted: lastGood.accepted }), problems }
+  const expiries = published.flatMap(({ expiresAtMs, isKept = false }) => expiresAtMs ?? (isKept && lastGood?.expiresAt !== undefined ? Date.parse(lastGood.expiresAt) : []))
+  const verdicts = published.map(({ verified }) => verified ?? 'unknown')
   return {
-    data: Buffer.from(formatDockerConfig(logins)).toString('base64'),
-    ...(verified !== undefined && { verified }),
+    data: Buffer.from(formatDockerConfig(published.flatMap(({ logins }) => logins))).toString('base64'),
+    verified: (['unknown', 'accepted'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'off',
+    accepted: new Set(published.filter(({ verified }) => verified === 'accepted').flatMap(({ logins }) => logins.flatMap(listEntries))),
     ...(expiries.length > 0 && { expiresAtMs: Math.min(...expiries) }),
     problems
   }
-}
-
-function readEntries (data: string): DockerConfigEntry[] {
-  const parsed = parseDockerConfig(Buffer.from(data, 'base64'))
-  return 'error' in parsed ? [] : parsed.entries
-}
-
-/** The credential that all of these servers had. */
-function findLogin (known: DockerConfigEntry[], servers: string[]): RegistryLogin | undefined {
-  const entries = servers.map((server) => known.find((entry) => entry.server === server))
-  const [first] = entries
-  if (first === undefined || entries.some((entry) => entry?.username !== first.username || entry.password !== first.password)) return undefined
-  return { servers, username: first.username, password: first.password }
 }
 
 function describeRejection ({ message }: VerificationResult, registry: RegistryCredential): SourceError {
   return new SourceError('CredentialRejected', `${registry.servers.join(', ')}: ${message}; the copies keep what was good before`, findSourceSecret(registry))
 }
 
-function describeUnknown ({ message }: VerificationResult, registry: RegistryCredential): SourceError {
+function describeUnknown (message: string, registry: RegistryCredential): SourceError {
   return new SourceError('CredentialUnverified', `${registry.servers.join(', ')}: the credential is published without having been tried: ${message}`, findSourceSecret(registry))
 }
 
@@ -156,9 +171,12 @@ function findSourceSecret ({ credential: { basic } }: RegistryCredential): Secre
   return secret === undefined ? undefined : { namespace: secret.namespace, name: secret.name }
 }
 
-/** An error of another kind is described by its code: its text may hold what was read. */
-function toSourceError (error: unknown): SourceError {
-  if (error instanceof SourceError) return error
-  const { code, path, message } = error as NodeJS.ErrnoException
-  return new SourceError('SourceMalformed', path === undefined || code === undefined ? message : `${path} can not be read (${code})`)
+/** An error of another kind is named by its code alone: its text may hold what was read. */
+function toSourceError (error: unknown, what: string): SourceError {
+  return error instanceof SourceError ? error : new SourceError('SourceUnreadable', `${what}: an unexpected error (${readCode(error)})`)
+}
+
+function readCode (error: unknown): string {
+  const { code, name } = error as NodeJS.ErrnoException
+  return code ?? name
 }

@@ -44,7 +44,7 @@ export function createCopyStates (metrics: Pick<SyncMetrics, 'copies'>): CopySta
       shift(name, before, -1)
       shift(name, state, 1)
     },
-    count: (name, state) => countOf(name).get(state) ?? 0,
+    count: (name, state) => counts.get(name)?.get(state) ?? 0,
     forget (name) {
       states.delete(name)
       counts.delete(name)

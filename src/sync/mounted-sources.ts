@@ -31,8 +31,9 @@ export function createMountedSources (onChange: (file: string) => void): Mounted
         onChange(file)
       },
       onError (error: NodeJS.ErrnoException) {
-        if (entry.failure === error.code) return
-        entry.failure = error.code ?? error.name
+        const failure = error.code ?? error.name
+        if (entry.failure === failure) return
+        entry.failure = failure
         onChange(file)
       }
     })

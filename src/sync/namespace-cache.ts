@@ -7,7 +7,7 @@ export interface KnownNamespace {
   isTerminating: boolean
   /** The pull secrets that it wants. */
   wanted: ReadonlySet<string>
-  /** When it was first seen, by the monotonic clock; absent for those that were there at the start. */
+  /** When it came, by the monotonic clock; absent for those that were there at the start, or that want something else since. */
   seenAtMs?: number
 }
 
@@ -24,7 +24,7 @@ export interface NamespaceCache {
   remove: (namespace: Pick<Namespace, 'metadata'>) => void
 }
 
-/** Makes an empty cache; `onChange` is told when a namespace comes, begins to end, or wants something else; not when it has gone. */
+/** Makes an empty cache; `onChange` is told when a namespace comes, begins to end (or has gone without), or wants something else. */
 export function createNamespaceCache (monotonicMs: () => number, onChange: (name: string, namespace: KnownNamespace) => void): NamespaceCache {
   const known = new Map<string, KnownNamespace>()
   let demand: PullSecretDemand = () => new Set()
@@ -34,10 +34,17 @@ export function createNamespaceCache (monotonicMs: () => number, onChange: (name
     const old = known.get(name)
     const isTerminating = deletionTimestamp !== undefined || status?.phase === 'Terminating'
     const wanted = demand({ name, labels })
-    const seenAtMs = old === undefined && hasListed ? monotonicMs() : old?.seenAtMs
+    const isChanged = old === undefined || old.isTerminating !== isTerminating || !isEqual(old.wanted, wanted)
+    const seenAtMs = old === undefined && hasListed ? monotonicMs() : isChanged ? undefined : old.seenAtMs
     const namespace = { labels, isTerminating, wanted, ...(seenAtMs !== undefined && { seenAtMs }) }
     known.set(name, namespace)
-    if (old === undefined || old.isTerminating !== isTerminating || !isEqual(old.wanted, wanted)) onChange(name, namespace)
+    if (isChanged) onChange(name, namespace)
+  }
+
+  function drop (name: string): void {
+    const gone = known.get(name)
+    known.delete(name)
+    if (gone?.isTerminating === false) onChange(name, { ...gone, isTerminating: true })
   }
 
   return {
@@ -46,13 +53,13 @@ export function createNamespaceCache (monotonicMs: () => number, onChange: (name
     size: () => known.size,
     setDemand (changed) {
       demand = changed
-      for (const [name, namespace] of known) known.set(name, { ...namespace, wanted: demand({ name, labels: namespace.labels }) })
+      for (const [name, { labels, isTerminating }] of known) known.set(name, { labels, isTerminating, wanted: demand({ name, labels }) })
     },
     upsert,
-    remove ({ metadata: { name } }) { known.delete(name) },
+    remove ({ metadata: { name } }) { drop(name) },
     replace (namespaces) {
       const listed = new Set(namespaces.map(({ metadata }) => metadata.name))
-      for (const name of known.keys()) if (!listed.has(name)) known.delete(name)
+      for (const name of known.keys()) if (!listed.has(name)) drop(name)
       for (const namespace of namespaces) upsert(namespace)
       hasListed = true
     }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { SourceError, type ValueReader } from '../core/credential-source.ts'
 import type { Secret } from '../core/kube-object.ts'
 import { formatObjectKey } from '../core/kube-object.ts'
@@ -25,16 +26,20 @@ export function createSourceReader (view: Pick<ClusterView, 'source' | 'isReady'
     return secret
   }
 
-  function readKey ({ key, ...source }: SecretReference & { key: string }): string {
+  function readKey ({ key, ...source }: SecretReference & { key: string }): Buffer {
     const value = readSecret(source).data?.[key]
     if (value === undefined) throw new SourceError('SourceMissing', `Secret ${formatObjectKey(source)} has no key "${key}"; add it`, source)
-    return trimNewline(Buffer.from(value, 'base64'))
+    return Buffer.from(value, 'base64')
   }
 
-  function read ({ secret, file }: ValueSource): string {
-    const value = secret === undefined ? trimNewline(files.read(file ?? '')) : readKey(secret)
-    if (value !== '') return value
-    throw new SourceError('SourceMalformed', secret === undefined ? `${file} is empty` : `key "${secret.key}" of Secret ${formatObjectKey(secret)} is empty`, secret)
+  function read ({ secret, file = '' }: ValueSource): string {
+    const content = secret === undefined ? files.read(file) : readKey(secret)
+    const place = secret === undefined ? file : `key "${secret.key}" of Secret ${formatObjectKey(secret)}`
+    const source = secret && { namespace: secret.namespace, name: secret.name }
+    if (!isUtf8(content)) throw new SourceError('SourceMalformed', `${place} is not UTF-8; no registry could accept it`, source)
+    const value = trimNewline(content)
+    if (value === '') throw new SourceError('SourceMalformed', `${place} is empty`, source)
+    return value
   }
 
   return { read, readSecret, readFile: files.read }

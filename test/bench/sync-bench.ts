@@ -9,7 +9,6 @@ import { parseConfig } from '../../src/config/parse-config.ts'
 import { startControlPlane } from '../../src/sandbox/control-plane/control-plane.ts'
 import { startFaultProxy } from '../../src/sandbox/fault-proxy.ts'
 import type { Cluster } from '../../src/sandbox/cluster.ts'
-import { writeKubeconfig } from '../../src/sandbox/kubeconfig.ts'
 import { WRITE_CONCURRENCY } from '../../src/sync/sync-queues.ts'
 import { COMPILED_MAIN } from './build.ts'
 import type { BenchContext } from './context.ts'
@@ -120,12 +119,15 @@ async function runFloor ({ context, cluster, namespaces: { namespaces } }: Setti
   await runProgram(process.execPath, [FLOOR, mode, file, NAME, String(WRITE_CONCURRENCY)], { signal: context.signal })
 }
 
+/** As in a Pod: by the files of its ServiceAccount. */
 async function startWorker ({ context, cluster, configFile, token }: Setting, via: Cluster = cluster): Promise<ServerProcess> {
-  const kubeconfig = join(context.directory, 'worker-kubeconfig')
-  await writeKubeconfig(kubeconfig, { ...via, url: via.url, caCertificate: via.caCertificate, token }, { name: 'bench' })
+  const { hostname, port } = new URL(via.url)
+  await writeFile(join(context.directory, 'token'), token)
+  await writeFile(join(context.directory, 'ca.crt'), via.caCertificate)
   return startServer(context, {
     name: 'pullkeeper sync',
-    command: [process.execPath, ...SYNC_NODE_FLAGS, COMPILED_MAIN, 'sync', '--config', configFile, '--kubeconfig', kubeconfig, '--metrics-port', '0']
+    command: [process.execPath, ...SYNC_NODE_FLAGS, COMPILED_MAIN, 'sync', '--config', configFile, '--service-account', context.directory, '--metrics-port', '0'],
+    env: { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port }
   })
 }
 

@@ -1,0 +1,56 @@
+import { parseDockerConfig } from '../core/docker-config-decoding.ts'
+import { formatDockerConfig, type RegistryLogin } from '../core/docker-config.ts'
+
+/** What was published last. */
+export interface LastGood {
+  /** base64 */
+  data: string
+  verified?: string | undefined
+  /** RFC 3339 */
+  expiresAt?: string | undefined
+  /** The entries that registries accepted, as `listEntries` writes them; absent after a restart, when `verified` speaks for all. */
+  accepted?: ReadonlySet<string> | undefined
+}
+
+/** The logins that were published last. */
+export interface KnownLogins {
+  /** What these servers had, one login for each that had any. */
+  find: (servers: string[]) => RegistryLogin[]
+  isPublished: (login: RegistryLogin) => boolean
+  /** Whether the registries accepted it, for every of its servers. */
+  isAccepted: (login: RegistryLogin) => boolean
+}
+
+/** Reads what was published last; entries that no registry could accept, such as a copied Secret may hold, are left out. */
+export function readKnownLogins (lastGood: LastGood | undefined): KnownLogins {
+  const logins = lastGood === undefined ? [] : readLogins(lastGood.data)
+  const published = new Set(logins.flatMap(listEntries))
+  const accepted = lastGood?.accepted ?? (lastGood?.verified === 'accepted' ? published : new Set())
+  return {
+    find: (servers) => logins.filter((login) => login.servers.every((server) => servers.includes(server))),
+    isPublished: (login) => listEntries(login).every((entry) => published.has(entry)),
+    isAccepted: (login) => listEntries(login).every((entry) => accepted.has(entry))
+  }
+}
+
+/**
+ * A login as one text for each of its servers, to compare by.
+ * @throws Error, without any of the values, for what `formatDockerConfig` refuses
+ */
+export function listEntries ({ servers, ...credential }: RegistryLogin): string[] {
+  return servers.map((server) => formatDockerConfig([{ servers: [server], ...credential }]))
+}
+
+function readLogins (data: string): RegistryLogin[] {
+  const parsed = parseDockerConfig(Buffer.from(data, 'base64'))
+  const entries = 'error' in parsed ? [] : parsed.entries
+  return entries.map(({ server, ...credential }) => ({ servers: [server], ...credential })).filter(isWritable)
+}
+
+function isWritable (login: RegistryLogin): boolean {
+  try {
+    return formatDockerConfig([login]) !== ''
+  } catch {
+    return false
+  }
+}
