@@ -149,8 +149,8 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
     live.close()
     // First, so that no write is under way when another worker takes over.
     await engine.halt()
-    await election.close()
     await recorder.flush()
+    await election.close()
     await engine.close()
     await probes.close()
     log.info('sync worker is stopped')
