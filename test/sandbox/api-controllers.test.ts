@@ -64,6 +64,16 @@ for (const kind of listClusterKinds()) {
       await waitFor<Workload>(client, '/apis/batch/v1/namespaces/default/jobs', ([job]) => job?.status.conditions?.[0]?.type === 'Complete')
     })
 
+    await t.test('a namespace with a finalizer of its own stays, emptied, until that is taken away', async (t) => {
+      await client.create('/api/v1/namespaces', { metadata: { name: 'kept', finalizers: ['example.com/keep'] } })
+      await client.create('/api/v1/namespaces/kept/configmaps', { metadata: { name: 'content' } })
+      await client.delete('/api/v1/namespaces/kept')
+      const path = '/api/v1/namespaces?fieldSelector=metadata.name=kept'
+      await waitFor<KubernetesObject & { spec: { finalizers?: string[] } }>(client, path, ([namespace]) => namespace?.spec.finalizers === undefined)
+      t.strictSame((await client.list('/api/v1/namespaces/kept/configmaps?fieldSelector=metadata.name=content')).body.items, [])
+      await client.patch('/api/v1/namespaces/kept', 'merge', { metadata: { finalizers: null } })
+      await waitFor(client, path, (namespaces) => namespaces.length === 0)
+    })
     await t.test('a refused Pod leaves an Event and a condition, and comes when the reason is gone', async () => {
       await client.create(DEPLOYMENTS, workload('refused', { template: template('refused', 'b', { serviceAccountName: 'later' }) }))
       await waitFor<KubernetesObject & { reason: string, message: string }>(client, `${NS}/events`, (events) => events.some(({ reason, message }) => reason === 'FailedCreate' && message.includes('error looking up service account default/later')))

@@ -1,4 +1,4 @@
-import type { KubernetesObject } from '../objects/kubernetes-object.ts'
+import { objectAt, type KubernetesObject } from '../objects/kubernetes-object.ts'
 import { completeNewObject } from '../objects/object-metadata.ts'
 import type { StoredChange } from '../objects/object-store.ts'
 import { CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, EVENTS, JOBS, NAMESPACES, PODS, REPLICA_SETS, RESOURCES, SERVICE_ACCOUNTS, STATEFUL_SETS } from '../objects/resource-table.ts'
@@ -31,7 +31,8 @@ export function createNamespaceController (context: ControllerContext): Controll
     const { finalizers = [] } = namespace.metadata
     const emptied = { ...namespace, spec: {} }
     if (finalizers.length === 0) store.remove(NAMESPACES, emptied)
-    else store.put(NAMESPACES, emptied)
+    // Someone's finalizers keep it: each further change of nothing would bring us back here.
+    else if (Object.keys(objectAt(namespace, 'spec')).length > 0) store.put(NAMESPACES, emptied)
   }
 
   return { reconcile, keyOf: (change) => keyOf(change) }
