@@ -1,7 +1,8 @@
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../core/clock.ts'
-import type { ClusterAccess } from './cluster-access.ts'
+import type { ClusterAccess, Credential } from './cluster-access.ts'
 import { KubeError, parseStatusError } from './kube-error.ts'
+import { createDeadlineInterceptor, createTimeoutError, settleUnlessAborted } from './request-deadline.ts'
 import { readWatchEvents, type WatchEvent } from './watch-events.ts'
 
 /** One call to the Kubernetes API. */
@@ -53,54 +54,82 @@ const USER_AGENT = 'pullkeeper'
 const WATCH_HEADERS_TIMEOUT_MS = 30_000
 const NO_TIMEOUT = 0
 
+/** What is sent, and until when. */
+interface Sending extends KubeRequest {
+  signal: AbortSignal
+}
+
 /** Makes a client. Watches have connections of their own, so that they never keep a call waiting. */
 export function createKubeClient (access: ClusterAccess, clock: Clock, { maxConnections }: { maxConnections: number }): KubeClient {
   const calls = access.createDispatcher(maxConnections)
+  const punctualCalls = calls.compose(createDeadlineInterceptor(clock))
   const watches = access.createDispatcher(null)
-
-  async function send (dispatcher: Dispatcher, request: KubeRequest, options: Partial<Dispatcher.RequestOptions>): Promise<Dispatcher.ResponseData> {
-    const { method, path, query = {}, body, contentType = 'application/json', accept = 'application/json' } = request
-    const search = new URLSearchParams(query).toString()
-    return dispatcher.request({
-      origin: access.origin,
-      path: `${access.pathPrefix}${path}${search === '' ? '' : `?${search}`}`,
-      method,
-      headers: { ...await access.authorize(), accept, 'user-agent': USER_AGENT, ...(body !== undefined && { 'content-type': contentType }) },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-      ...options
-    })
-  }
 
   async function request<T> (request: KubeRequest): Promise<T> {
     const deadline = new AbortController()
-    const calledOff = clock.schedule(() => { deadline.abort() }, request.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+    const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS
+    const opaque = { deadlineMs: clock.monotonicMs() + timeoutMs }
+    const callOff = clock.schedule(() => { deadline.abort(createTimeoutError()) }, timeoutMs)
     const signal = request.signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, request.signal])
     try {
-      const response = await send(calls, request, { signal })
-      return await readAnswer<T>(response)
+      return await settleUnlessAborted(signal, exchange<T>(punctualCalls, { ...request, signal }, { opaque }))
     } catch (error) {
-      throw describeTransportError(error, deadline.signal.aborted)
+      throw describeFailure(error, signal)
     } finally {
-      calledOff()
+      callOff()
     }
+  }
+
+  async function exchange<T> (dispatcher: Dispatcher, sending: Sending, options: Partial<Dispatcher.RequestOptions<unknown>>): Promise<T> {
+    const credential = await readCredential()
+    return readAnswer<T>(await send(dispatcher, sending, credential, options), credential)
   }
 
   async function * watch<T> ({ path, query, signal, onOpen }: WatchRequest): AsyncGenerator<WatchEvent<T>> {
     try {
-      const response = await send(watches, { method: 'GET', path, query: { ...query, watch: 'true' } }, {
-        signal, headersTimeout: WATCH_HEADERS_TIMEOUT_MS, bodyTimeout: NO_TIMEOUT
-      })
-      if (response.statusCode !== 200) await readAnswer(response)
+      const response = await settleUnlessAborted(signal, openWatch({ method: 'GET', path, query: { ...query, watch: 'true' }, signal }))
       onOpen?.()
       yield * readWatchEvents<T>(response.body)
     } catch (error) {
-      throw describeTransportError(error, false)
+      throw describeFailure(error, signal)
     }
   }
 
-  async function readAnswer<T> ({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<T> {
+  async function openWatch (sending: Sending): Promise<Dispatcher.ResponseData<unknown>> {
+    const credential = await readCredential()
+    const response = await send(watches, sending, credential, { headersTimeout: WATCH_HEADERS_TIMEOUT_MS, bodyTimeout: NO_TIMEOUT })
+    if (response.statusCode !== 200) await readAnswer(response, credential)
+    return response
+  }
+
+  async function readCredential (): Promise<Credential> {
+    try {
+      return await access.authorize()
+    } catch (error) {
+      // What a credential plugin says may hold the credential.
+      const { code } = error as NodeJS.ErrnoException
+      throw new KubeError({ status: 0, reason: 'NoCredential', message: `the credential for the API server can not be read${code === undefined ? '' : `: ${code}`}` })
+    }
+  }
+
+  async function send (dispatcher: Dispatcher, sending: Sending, credential: Credential, options: Partial<Dispatcher.RequestOptions<unknown>>): Promise<Dispatcher.ResponseData<unknown>> {
+    const { method, path, query = {}, body, contentType = 'application/json', accept = 'application/json', signal } = sending
+    const search = new URLSearchParams(query).toString()
+    signal.throwIfAborted()
+    return dispatcher.request({
+      origin: access.origin,
+      path: `${access.pathPrefix}${path}${search === '' ? '' : `?${search}`}`,
+      method,
+      headers: { ...credential, accept, 'user-agent': USER_AGENT, ...(body !== undefined && { 'content-type': contentType }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal,
+      ...options
+    })
+  }
+
+  async function readAnswer<T> ({ statusCode, headers, body }: Dispatcher.ResponseData<unknown>, credential: Credential): Promise<T> {
+    if (statusCode === 401) access.forgetCredential(credential)
     const text = await body.text()
-    if (statusCode === 401) access.forgetCredential()
     const parsed = parseJson(text)
     const retryAfter = headers['retry-after']
     if (statusCode >= 300) throw parseStatusError(statusCode, parsed, typeof retryAfter === 'string' ? retryAfter : undefined)
@@ -124,9 +153,10 @@ function parseJson (text: string): unknown {
 }
 
 /** Says what kept a call from being answered, by the code of the error: its text may hold what was sent. */
-function describeTransportError (error: unknown, isLate: boolean): KubeError {
+function describeFailure (error: unknown, signal: AbortSignal): KubeError {
   if (error instanceof KubeError) return error
-  if (isLate) return new KubeError({ status: 0, reason: 'CallTimeout', message: 'the API server did not answer in time' })
+  if (signal.reason instanceof KubeError) return signal.reason
+  if (signal.aborted) return new KubeError({ status: 0, reason: 'CalledOff', message: 'the call was called off' })
   const { code, name } = error as NodeJS.ErrnoException
   return new KubeError({ status: 0, reason: 'Unreachable', message: `the API server can not be reached: ${code ?? name}` })
 }

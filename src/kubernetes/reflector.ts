@@ -5,7 +5,7 @@ import type { KubeClient } from './kube-client.ts'
 import { hasStatus, KubeError, parseStatusError } from './kube-error.ts'
 import type { WatchEvent } from './watch-events.ts'
 
-/** Told of a collection's state; the functions only take note, and never throw. */
+/** Told of a collection's state; the functions only take note. When one throws, the collection is listed anew. */
 export interface ReflectorHandler<T> {
   /** All objects of the collection as they were at a version, after a list. */
   replace: (objects: T[], resourceVersion: string) => void
@@ -37,7 +37,7 @@ export interface ReflectorIntervals {
   inactivityMs: number
   /** After this long a watch is followed by a list, which finds what events were lost. */
   relistMs: number
-  /** A view that has no watch is stale after this long. */
+  /** A view that has no watch any more is stale after this long. */
   graceMs: number
   minBackoffMs: number
   maxBackoffMs: number
@@ -75,24 +75,27 @@ export function startReflector<T extends KubeObject> (options: ReflectorOptions<
   /** Whether only a consistent read of etcd can be trusted to answer. */
   let needsConsistentRead = false
   let hasSynced = false
-  let isWatching = false
-  let listedAtMs = 0
-  let contactAtMs = clock.monotonicMs()
+  let listedAtMs = -Infinity
+  let contactAtMs = -Infinity
+  let trustedUntilMs = -Infinity
 
-  function noteContact (): void {
+  function noteContact (trustMs: number): void {
     contactAtMs = clock.monotonicMs()
+    trustedUntilMs = contactAtMs + trustMs
   }
 
   async function list (): Promise<void> {
-    const { metadata, items } = await client.request<KubeList<T>>({
+    const answer = await client.request<Partial<KubeList<T>>>({
       method: 'GET', path, query: { ...query, ...listVersion() }, timeoutMs: LIST_TIMEOUT_MS, signal: closing.signal
     })
-    version = metadata.resourceVersion
+    const listed = answer.metadata?.resourceVersion
+    if (!listed) throw new KubeError({ status: 0, reason: 'InvalidAnswer', message: 'the API server sent a list that is none' })
+    tell(() => { handler.replace(answer.items ?? [], listed) })
+    version = listed
     needsList = false
     needsConsistentRead = false
-    noteContact()
+    noteContact(intervals.graceMs)
     listedAtMs = contactAtMs
-    handler.replace(items, version)
     hasSynced = true
   }
 
@@ -110,8 +113,7 @@ export function startReflector<T extends KubeObject> (options: ReflectorOptions<
       calledOff = clock.schedule(() => { ending.abort() }, intervals.inactivityMs)
     }
     function onContact (): void {
-      isWatching = true
-      noteContact()
+      noteContact(intervals.inactivityMs)
       expectContact()
     }
     try {
@@ -120,9 +122,11 @@ export function startReflector<T extends KubeObject> (options: ReflectorOptions<
         onContact()
         handle(event)
       }
+    } catch (error) {
+      throw ending.signal.aborted ? new KubeError({ status: 0, reason: 'SilentWatch', message: 'the API server sent nothing on a watch, not even a bookmark' }) : error
     } finally {
-      isWatching = false
       calledOff()
+      trustedUntilMs = Math.min(trustedUntilMs, clock.monotonicMs() + intervals.graceMs)
     }
   }
 
@@ -133,26 +137,25 @@ export function startReflector<T extends KubeObject> (options: ReflectorOptions<
 
   function handle ({ type, object }: WatchEvent<T>): void {
     if (type === 'ERROR') throw parseStatusError(Number((object as { code?: number }).code ?? 0), object, undefined)
-    version = object.metadata.resourceVersion
-    if (type === 'DELETED') handler.remove(object)
-    else if (type !== 'BOOKMARK') handler.upsert(object)
+    tell(() => {
+      if (type === 'DELETED') handler.remove(object)
+      else if (type !== 'BOOKMARK') handler.upsert(object)
+      version = object.metadata.resourceVersion
+    })
   }
 
   async function runOnce (): Promise<void> {
+    needsList ||= clock.monotonicMs() - listedAtMs > intervals.relistMs
     if (needsList) await list()
     const startedAtMs = clock.monotonicMs()
     await watch()
-    const endedAtMs = clock.monotonicMs()
-    if (endedAtMs - startedAtMs < SHORT_WATCH_MS) throw new KubeError({ status: 0, reason: 'ShortWatch', message: 'the API server ended a watch at once' })
+    if (clock.monotonicMs() - startedAtMs < SHORT_WATCH_MS) throw new KubeError({ status: 0, reason: 'ShortWatch', message: 'the API server ended a watch at once' })
     backoff.reset()
-    needsList = endedAtMs - listedAtMs > intervals.relistMs
   }
 
-  /** What can not be answered from the version that is known is listed anew. */
-  function learn (error: unknown): void {
-    if (!hasStatus(error, 410, 504)) return
-    needsConsistentRead = needsList
-    needsList = true
+  function learn (error: KubeError): void {
+    if (hasStatus(error, 410, 504)) needsConsistentRead = needsList
+    needsList ||= !isPassing(error)
   }
 
   async function run (): Promise<void> {
@@ -161,8 +164,8 @@ export function startReflector<T extends KubeObject> (options: ReflectorOptions<
 
   async function recover (error: unknown): Promise<void> {
     if (closing.signal.aborted) return
-    learn(error)
     const failure = error as KubeError
+    learn(failure)
     const delayMs = backoff.nextMs(failure.retryAfterMs)
     options.onFailure(failure, delayMs)
     await backoff.wait(delayMs, closing.signal)
@@ -171,11 +174,26 @@ export function startReflector<T extends KubeObject> (options: ReflectorOptions<
   const running = run()
   return {
     hasSynced: () => hasSynced,
-    isFresh: () => hasSynced && clock.monotonicMs() - contactAtMs < (isWatching ? intervals.inactivityMs : intervals.graceMs),
+    isFresh: () => clock.monotonicMs() < trustedUntilMs,
     ageMs: () => hasSynced ? clock.monotonicMs() - contactAtMs : undefined,
     async close () {
       closing.abort()
       await running
     }
   }
+}
+
+/** A handler's own error may quote what it was told. */
+function tell (handle: () => void): void {
+  try {
+    handle()
+  } catch (error) {
+    throw new KubeError({ status: 0, reason: 'HandlerFailed', message: `what the API server sent could not be handled: ${(error as Error).name}` })
+  }
+}
+
+/** Whether a watch can go on from the version that is known; after all else the collection is listed anew. */
+function isPassing ({ status, reason }: KubeError): boolean {
+  if (status === 0) return reason !== 'InvalidAnswer' && reason !== 'HandlerFailed'
+  return [401, 429, 500, 502, 503].includes(status)
 }

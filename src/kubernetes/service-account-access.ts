@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Agent } from 'undici'
 import type { ClusterAccess } from './cluster-access.ts'
+import { POOL_OPTIONS, TCP_KEEP_ALIVE } from './connection-pool.ts'
 
 /** Where a Pod finds its ServiceAccount and the API server. */
 export interface ServiceAccountOptions {
@@ -41,7 +42,7 @@ export async function openServiceAccountAccess ({ directory, host, port, monoton
   return {
     origin: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
     pathPrefix: '',
-    createDispatcher: (maxConnections) => new Agent({ connect: { ca }, connections: maxConnections, allowH2: false }),
+    createDispatcher: (maxConnections) => new Agent({ connect: { ca, ...TCP_KEEP_ALIVE }, ...POOL_OPTIONS, connections: maxConnections }),
     authorize: async () => ({ authorization: `Bearer ${await readToken()}` }),
     forgetCredential () { known = undefined }
   }

@@ -1,3 +1,4 @@
+import { asObject, type UnknownObject } from '../core/unknown.ts'
 import { KubeError } from './kube-error.ts'
 
 /** One line of a watch (https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes). */
@@ -9,7 +10,7 @@ export interface WatchEvent<T> {
 
 const NEWLINE = 0x0a
 
-/** Reads a watch's lines as they come; an event may arrive in pieces, and several at once. */
+/** Reads a watch's lines as they come; an event may arrive in pieces, and several at once. A last line without its end was cut off and is dropped. */
 export async function * readWatchEvents<T> (body: AsyncIterable<Buffer>): AsyncGenerator<WatchEvent<T>> {
   let pieces: Buffer[] = []
   for await (const chunk of body) {
@@ -26,9 +27,17 @@ export async function * readWatchEvents<T> (body: AsyncIterable<Buffer>): AsyncG
 }
 
 function parseEvent<T> (line: string): WatchEvent<T> {
+  const event = parseObject(line)
+  if (typeof event?.['type'] !== 'string' || asObject(event['object']) === undefined) {
+    throw new KubeError({ status: 0, reason: 'InvalidAnswer', message: 'the API server sent a watch event that is none' })
+  }
+  return event as unknown as WatchEvent<T>
+}
+
+function parseObject (line: string): UnknownObject | undefined {
   try {
-    return JSON.parse(line) as WatchEvent<T>
+    return asObject(JSON.parse(line))
   } catch {
-    throw new KubeError({ status: 0, reason: 'InvalidAnswer', message: 'the API server sent a watch event that is no JSON' })
+    return undefined
   }
 }

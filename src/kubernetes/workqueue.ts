@@ -21,7 +21,7 @@ export interface Workqueue {
   add: (key: string) => void
   /** Adds a key after a delay in milliseconds; of several delays the shortest holds. */
   addAfter: (key: string, delayMs: number) => void
-  /** Begins no work for a while: the other side is in trouble as a whole. */
+  /** Begins no work for a while, of several pauses until the last one's end: the other side is in trouble as a whole. */
   pause: (delayMs: number) => void
   /** How many keys wait or are being handled, without those that wait for a delay. */
   length: () => number
@@ -45,9 +45,10 @@ export function createWorkqueue (options: WorkqueueOptions): Workqueue {
   const dirty = new Set<string>()
   const timers = new Map<string, { dueMs: number, cancel: () => void }>()
   const failures = new Map<string, number>()
+  const closed = Promise.withResolvers<undefined>()
   let isClosed = false
-  let isPaused = false
-  let resolveClosed: (() => void) | undefined
+  let isStarting = false
+  let resumption: { dueMs: number, cancel: () => void } | undefined
 
   function add (key: string): void {
     if (isClosed) return
@@ -56,9 +57,19 @@ export function createWorkqueue (options: WorkqueueOptions): Workqueue {
     startWorkers()
   }
 
+  /** Not before those who add have finished: what they add in one go is handled once, and on the state that they leave. */
   function startWorkers (): void {
+    if (isStarting) return
+    isStarting = true
+    queueMicrotask(() => {
+      isStarting = false
+      startWaiting()
+    })
+  }
+
+  function startWaiting (): void {
     for (const key of waiting) {
-      if (isPaused || processing.size >= concurrency) return
+      if (resumption !== undefined || processing.size >= concurrency) return
       waiting.delete(key)
       processing.add(key)
       void work(key)
@@ -88,11 +99,15 @@ export function createWorkqueue (options: WorkqueueOptions): Workqueue {
     processing.delete(key)
     if (dirty.delete(key) && !isClosed) waiting.add(key)
     startWorkers()
-    if (isClosed && processing.size === 0) resolveClosed?.()
+    if (isClosed && processing.size === 0) closed.resolve(undefined)
   }
 
   function addAfter (key: string, delayMs: number): void {
     if (isClosed) return
+    if (delayMs <= 0) {
+      add(key)
+      return
+    }
     const dueMs = clock.monotonicMs() + delayMs
     const earlier = timers.get(key)
     if (earlier !== undefined && earlier.dueMs <= dueMs) return
@@ -105,12 +120,14 @@ export function createWorkqueue (options: WorkqueueOptions): Workqueue {
   }
 
   function pause (delayMs: number): void {
-    if (isPaused) return
-    isPaused = true
-    clock.schedule(() => {
-      isPaused = false
+    const dueMs = clock.monotonicMs() + delayMs
+    if (isClosed || (resumption !== undefined && resumption.dueMs >= dueMs)) return
+    resumption?.cancel()
+    const cancel = clock.schedule(() => {
+      resumption = undefined
       startWorkers()
     }, delayMs)
+    resumption = { dueMs, cancel }
   }
 
   return {
@@ -122,9 +139,11 @@ export function createWorkqueue (options: WorkqueueOptions): Workqueue {
     async close () {
       isClosed = true
       waiting.clear()
+      dirty.clear()
+      resumption?.cancel()
       for (const { cancel } of timers.values()) cancel()
       timers.clear()
-      if (processing.size > 0) await new Promise<void>((resolve) => { resolveClosed = resolve })
+      if (processing.size > 0) await closed.promise
     }
   }
 }
