@@ -44,11 +44,17 @@ export function parseStatusError (status: number, body: unknown, retryAfter: str
   const seconds = readSeconds(retryAfter) ?? readSeconds(details?.retryAfterSeconds)
   return new KubeError({
     status,
-    reason: asString(object?.reason) ?? `HTTP${status}`,
+    reason: readReason(object?.reason) ?? `HTTP${status}`,
     message: asString(object?.message) ?? `the API server answered with HTTP status ${status}`,
     ...(seconds !== undefined && { retryAfterMs: Math.min(seconds * 1000, MAX_RETRY_AFTER_MS) }),
     causes: asArray(details?.causes).flatMap((cause) => asString(asObject(cause)?.reason) ?? [])
   })
+}
+
+/** An admission webhook may write anything there, and reasons reach logs and metrics. */
+function readReason (value: unknown): string | undefined {
+  const reason = asString(value)
+  return reason !== undefined && /^[A-Za-z]{1,64}$/.test(reason) ? reason : undefined
 }
 
 /** Whole seconds, as client-go reads them; the API server never sends a date. */

@@ -115,13 +115,16 @@ export function createClusterView (options: ClusterViewOptions): ClusterView {
     namespaces.setDemand(plan.demand)
     openNamespaces(scopes)
     const names = listWatchedNames(plan)
-    const hasAccounts = plan.config.pullSecrets.some(({ serviceAccounts }) => serviceAccounts.length > 0)
+    // Once watched, they are watched on: what was listed in them is yet to be taken away.
+    const hasAccounts = collections.has(SERVICE_ACCOUNTS_VIEW) || plan.config.pullSecrets.some(({ serviceAccounts }) => serviceAccounts.length > 0)
     const views = [NAMESPACES_VIEW, ...names.map(formatCopiesView), ...plan.sources.map(formatSourceView), ...(hasAccounts ? [SERVICE_ACCOUNTS_VIEW] : [])]
     await collections.keepOnly(new Set(lastScopes === scopes?.join() ? views : []))
     lastScopes = scopes?.join()
     for (const name of names) if (!collections.has(formatCopiesView(name))) openCopies(name, scopes)
     for (const source of plan.sources) if (!collections.has(formatSourceView(source))) openSource(source)
-    if (hasAccounts && !collections.has(SERVICE_ACCOUNTS_VIEW)) openServiceAccounts(scopes)
+    // The own namespace is looked at for its copies; its ServiceAccounts only if a rule names it, as the rights are given.
+    const isOwnWanted = plan.demand({ name: ownNamespace, labels: {} }).size > 0
+    if (hasAccounts && !collections.has(SERVICE_ACCOUNTS_VIEW)) openServiceAccounts(scopes?.filter((scope) => scope !== ownNamespace || isOwnWanted))
     for (const name of caches.keys()) if (!names.includes(name)) caches.delete(name)
   }
 

@@ -42,7 +42,7 @@ export async function resolveContent (resolver: ContentResolver, { copyFrom, reg
   if (copyFrom !== undefined) return resolveCopy(resolver.sources, copyFrom, lastGood)
   const known = readKnownLogins(lastGood)
   const parts = await Promise.all(registries.map(async (registry) => resolveRegistry(resolver, registry, known)))
-  return joinParts(parts, known, lastGood)
+  return joinParts(parts, lastGood)
 }
 
 function resolveCopy (sources: SourceReader, copyFrom: CopySource, lastGood: LastGood | undefined): ContentResolution {
@@ -76,7 +76,7 @@ function checkContent (content: Buffer, place: string, source?: SecretReference)
 
 interface RegistryPart {
   logins: RegistryLogin[]
-  verified?: Verified
+  verified: Verified
   expiresAtMs?: number
   problem?: SourceError
   /** What was good before stands for what is not now. */
@@ -91,16 +91,15 @@ async function resolveRegistry (resolver: ContentResolver, registry: RegistryCre
     if (!registry.verify) return { ...fresh, verified: 'off' }
     if (known.isAccepted(login)) return { ...fresh, verified: 'accepted' }
     const { verdict, problem } = await tryLogin(resolver, registry, login)
-    if (verdict !== 'rejected') return { ...fresh, verified: verdict, ...(problem !== undefined && { problem }) }
-    return { ...keepLogins(registry, known), ...(known.isPublished(login) && { verified: 'unknown' }), ...(problem !== undefined && { problem }) }
+    return { ...(verdict === 'rejected' ? keepLogins(registry, known) : { ...fresh, verified: verdict }), ...(problem !== undefined && { problem }) }
   } catch (error) {
     return { ...keepLogins(registry, known), problem: toSourceError(error, registry.servers.join(', ')) }
   }
 }
 
-function keepLogins ({ servers }: RegistryCredential, known: KnownLogins): RegistryPart {
+function keepLogins ({ servers, verify }: RegistryCredential, known: KnownLogins): RegistryPart {
   const logins = known.find(servers)
-  return { logins, isKept: true, ...(logins.length > 0 && logins.every(known.isAccepted) && { verified: 'accepted' }) }
+  return { logins, isKept: true, verified: !verify ? 'off' : logins.every(known.isAccepted) ? 'accepted' : 'unknown' }
 }
 
 /** What no registry could accept is never published. */
@@ -143,12 +142,12 @@ function concludeTrial (results: VerificationResult[], registry: RegistryCredent
   return { verdict: results.some(isLasting) ? 'unknown' : 'accepted' }
 }
 
-function joinParts (parts: RegistryPart[], known: KnownLogins, lastGood: LastGood | undefined): ContentResolution {
+function joinParts (parts: RegistryPart[], lastGood: LastGood | undefined): ContentResolution {
   const problems = parts.flatMap(({ problem }) => problem ?? [])
   const published = parts.filter(({ logins }) => logins.length > 0)
   if (published.length === 0) return { ...(lastGood !== undefined && { data: lastGood.data }), ...(lastGood?.accepted !== undefined && { accepted: lastGood.accepted }), problems }
   const expiries = published.flatMap(({ expiresAtMs, isKept = false }) => expiresAtMs ?? (isKept && lastGood?.expiresAt !== undefined ? Date.parse(lastGood.expiresAt) : []))
-  const verdicts = published.map(({ verified }) => verified ?? 'unknown')
+  const verdicts = published.map(({ verified }) => verified)
   return {
     data: Buffer.from(formatDockerConfig(published.flatMap(({ logins }) => logins))).toString('base64'),
     verified: (['unknown', 'accepted'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'off',

@@ -168,7 +168,7 @@ function listProblems ({ view, plan, contents, states, demand }: SyncEngine): Co
     const held = states.count(name, 'held')
     return [
       ...problems.filter(({ reason }) => reason !== 'CredentialUnverified').map(({ message }) => ({ object: name, message })),
-      ...(conflicts > 0 ? [{ object: name, message: `${conflicts} namespaces hold a Secret of this name that is not pullkeeper's; pullkeeper status shows which` }] : []),
+      ...(conflicts > 0 ? [{ object: name, message: `${conflicts} ${conflicts === 1 ? 'namespace holds' : 'namespaces hold'} a Secret of this name that is not pullkeeper's; pullkeeper status shows which` }] : []),
       ...(held > 0 ? [{ object: name, message: `the removal of ${held} of ${demand.counts(name).copies} copies waits for a person; pullkeeper status shows how to allow it` }] : [])
     ]
   })]

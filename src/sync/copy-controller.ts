@@ -47,11 +47,16 @@ export function createCopyController (options: CopyControllerOptions): CopyContr
     if (!isKnown(name)) return undefined
     const content = contentFor(namespace, name)
     const observed = view.copies(name)?.get(namespace)
-    const verdict = judge(namespace, name, observed, content)
+    const verdict = isLastOfRetired(namespace, name) ? { state: 'unwanted' as const, action: { type: 'none' as const } } : judge(namespace, name, observed, content)
     const before = states.get(namespace, name)
     states.set(namespace, name, verdict.state)
     if (observed !== undefined) events.reportCopy(namespace, name, observed, verdict)
     return act({ namespace, name, observed, content, verdict, isNew: before === 'none' || before === 'missing' })
+  }
+
+  /** The canonical copy of a retired name waits for the others to go. */
+  function isLastOfRetired (namespace: string, name: string): boolean {
+    return plan().retired.has(name) && namespace === plan().ownNamespace && demand.isWanted(namespace, name)
   }
 
   /** Nothing is judged before all that it depends on was seen. */
@@ -73,7 +78,8 @@ export function createCopyController (options: CopyControllerOptions): CopyContr
     const known = view.namespaces.get(namespace)
     const isCanonical = namespace === ownNamespace
     const isWanted = demand.isWanted(namespace, name)
-    if (isWanted) demand.forgetUnwanted(namespace, name)
+    const isUnwanted = !isWanted && observed !== undefined
+    if (!isUnwanted) demand.forgetUnwanted(namespace, name)
     const verdict = reconcileCopy({
       observed,
       contentHash: content?.hash,
@@ -82,7 +88,7 @@ export function createCopyController (options: CopyControllerOptions): CopyContr
       isSource: sourceKeys.has(formatObjectKey({ namespace, name })),
       isTerminating: known === undefined ? !isCanonical : known.isTerminating,
       onConflict: pullSecrets.get(name)?.onConflict ?? 'skip',
-      unwantedSinceMs: isWanted ? undefined : demand.unwantedSinceMs(namespace, name, nowMs),
+      unwantedSinceMs: isUnwanted ? demand.unwantedSinceMs(namespace, name, nowMs) : undefined,
       pruneAfterMs: isRemovingAll ? 0 : config.sync.pruneAfterMs,
       isRemovalHeld: !isWanted && !isCanonical && demand.isHeld(name)
     }, nowMs)

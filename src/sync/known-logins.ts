@@ -16,7 +16,6 @@ export interface LastGood {
 export interface KnownLogins {
   /** What these servers had, one login for each that had any. */
   find: (servers: string[]) => RegistryLogin[]
-  isPublished: (login: RegistryLogin) => boolean
   /** Whether the registries accepted it, for every of its servers. */
   isAccepted: (login: RegistryLogin) => boolean
 }
@@ -24,11 +23,9 @@ export interface KnownLogins {
 /** Reads what was published last; entries that no registry could accept, such as a copied Secret may hold, are left out. */
 export function readKnownLogins (lastGood: LastGood | undefined): KnownLogins {
   const logins = lastGood === undefined ? [] : readLogins(lastGood.data)
-  const published = new Set(logins.flatMap(listEntries))
-  const accepted = lastGood?.accepted ?? (lastGood?.verified === 'accepted' ? published : new Set())
+  const accepted = lastGood?.accepted ?? new Set(lastGood?.verified === 'accepted' ? logins.flatMap(listEntries) : [])
   return {
     find: (servers) => logins.filter((login) => login.servers.every((server) => servers.includes(server))),
-    isPublished: (login) => listEntries(login).every((entry) => published.has(entry)),
     isAccepted: (login) => listEntries(login).every((entry) => accepted.has(entry))
   }
 }

@@ -7,7 +7,7 @@ import { hasStatus, type KubeError } from '../kubernetes/kube-error.ts'
 import { NAMESPACES_VIEW, SERVICE_ACCOUNTS_VIEW, type ClusterView } from './cluster-view.ts'
 import type { CopyDemand } from './copy-demand.ts'
 import { DRY_RUN, FIELD_MANAGER, WRITE_TIMEOUT_MS } from './copy-writer.ts'
-import type { SyncPlan } from './sync-plan.ts'
+import { listWatchedNames, type SyncPlan } from './sync-plan.ts'
 
 /** What a ServiceAccount controller needs. */
 export interface ServiceAccountControllerOptions {
@@ -54,12 +54,16 @@ export function createServiceAccountController (options: ServiceAccountControlle
     }))
   }
 
-  /** What we appended goes as late as a copy goes: Pods that are made meanwhile may still need it. */
+  /**
+   * What we appended goes as late as a copy goes: Pods that are made meanwhile may still need it. A name that left the
+   * configuration without being retired stays as its copies do.
+   */
   function sortOut (account: ServiceAccount, wanted: Set<string>): { unwanted: Set<string>, againMs?: number } {
     const nowMs = clock.nowMs()
     const pruneAfterMs = isRemovingAll ? 0 : plan().config.sync.pruneAfterMs
     const idle = `serviceaccount ${formatObjectKey(account.metadata)}`
-    const leaving = readAdded(account).filter((name) => {
+    const watched = listWatchedNames(plan())
+    const leaving = readAdded(account).filter((name) => watched.includes(name)).filter((name) => {
       if (!wanted.has(name)) return !demand.isHeld(name)
       demand.forgetUnwanted(idle, name)
       return false

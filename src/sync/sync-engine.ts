@@ -74,11 +74,13 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
   const { client, clock, random, metrics, events, log, mayWrite, isRemovingAll = false, isDryRun = false, onReport = () => {} } = options
   let { plan } = options
   let queues: SyncQueues | undefined
+  let following = Promise.resolve()
 
   const triggers = createSyncTriggers({
     plan: () => plan,
     view: () => view,
     isHeld: (name) => states.count(name, 'held') > 0,
+    isJudged: (namespace, name) => states.get(namespace, name) !== 'none',
     add: (queue, key) => { queues?.add(queue, key) }
   })
   const view = createClusterView({
@@ -154,9 +156,11 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
     const heldBefore = states.count(name, 'held')
     const againMs = await copies.reconcile(namespace, name)
     const held = states.count(name, 'held')
-    metrics.removalsHeld.set({ secret: name }, held)
+    if (listWatchedNames(plan).includes(name)) metrics.removalsHeld.set({ secret: name }, held)
     if (held > 0 && heldBefore === 0) reportHeldRemoval(name)
-    if ((held > 0) !== (heldBefore > 0)) onReport()
+    // The canonical copy of a retired name is the last to go.
+    const mayBeCleared = plan.retired.has(name) && namespace === plan.ownNamespace
+    if ((held > 0) !== (heldBefore > 0) || mayBeCleared) onReport()
     return againMs
   }
 
@@ -177,13 +181,21 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
     if (queue === 'copy') events.reportWriteFailure(...splitKey(key), description)
   }
 
+  /** One configuration after another: of two at once, parts of both could be in force. */
   async function follow (next: SyncPlan): Promise<void> {
+    following = following.then(async () => putInForce(next))
+    await following
+  }
+
+  /** The plan and the namespaces' demand change in one turn: no removal is ever counted by halves of two plans. */
+  async function putInForce (next: SyncPlan): Promise<void> {
     const gone = listWatchedNames(plan).filter((name) => !listWatchedNames(next).includes(name))
     plan = next
     for (const name of gone) forget(name)
+    const watching = view.follow(plan)
     demand.invalidate()
-    await files.follow(listSourceFiles(plan.config))
-    await view.follow(plan)
+    await Promise.all([watching, files.follow(listSourceFiles(plan.config))])
+    demand.invalidate()
     triggers.enqueueEverything()
     onReport()
   }
@@ -192,12 +204,19 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
     states.forget(name)
     contents.forget(name)
     forgetContentMetrics(metrics, name)
+    metrics.removalsHeld.remove({ secret: name })
   }
 
+  function isInTerm (): boolean {
+    return queues !== undefined
+  }
+
+  /** What was known in one term may be old in the next one: another worker led in between. */
   async function halt (): Promise<void> {
     const ending = queues
     queues = undefined
     await ending?.close()
+    if (!isInTerm()) listWatchedNames(plan).forEach(forget)
   }
 
   await follow(plan)

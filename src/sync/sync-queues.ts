@@ -20,6 +20,15 @@ export type SyncQueue = keyof SyncWork
 /** What is told of failures that concern one key only. */
 export type OnKeyFailure = (queue: SyncQueue, key: string, error: unknown, failures: number) => void
 
+/** What queues run by, and whom they tell. */
+export interface SyncQueuesOptions {
+  clock: Clock
+  random: () => number
+  onFailure: OnKeyFailure
+  /** Told when all keys begin to wait, for how many milliseconds, and because of what. */
+  onTrouble?: (error: KubeError, delayMs: number) => void
+}
+
 /** The queues of one term of leadership. */
 export interface SyncQueues {
   add: (queue: SyncQueue, key: string) => void
@@ -38,7 +47,7 @@ const MAX_PAUSE_MS = 15_000
  * Starts the queues. When the API server as a whole is in trouble, all keys wait together, ever longer: a thousand keys with
  * a backoff each would be a storm of a thousand.
  */
-export function startSyncQueues (work: SyncWork, { clock, random, onFailure }: { clock: Clock, random: () => number, onFailure: OnKeyFailure }): SyncQueues {
+export function startSyncQueues (work: SyncWork, { clock, random, onFailure, onTrouble }: SyncQueuesOptions): SyncQueues {
   const backoff = createBackoff({ clock, random, minMs: MIN_PAUSE_MS, maxMs: MAX_PAUSE_MS })
   const queues: Record<SyncQueue, Workqueue> = { copy: start('copy'), content: start('content'), serviceAccount: start('serviceAccount') }
   let pausedUntilMs = 0
@@ -68,11 +77,12 @@ export function startSyncQueues (work: SyncWork, { clock, random, onFailure }: {
   }
 
   /** What was under way when the trouble began fails, too, and makes the pause no longer. */
-  function pauseAll ({ retryAfterMs }: KubeError): void {
+  function pauseAll (error: KubeError): void {
     if (clock.monotonicMs() < pausedUntilMs) return
-    const delayMs = backoff.nextMs(retryAfterMs)
+    const delayMs = backoff.nextMs(error.retryAfterMs)
     pausedUntilMs = clock.monotonicMs() + delayMs
     for (const queue of Object.values(queues)) queue.pause(delayMs)
+    onTrouble?.(error, delayMs)
   }
 
   return {

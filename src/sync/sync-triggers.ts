@@ -26,17 +26,19 @@ export interface SyncTriggersOptions {
   view: () => ClusterView
   /** Whether removals of a pull secret's copies wait for the canonical copy's annotation. */
   isHeld: (name: string) => boolean
+  /** Whether a copy, or the lack of one, was judged: where it is wanted no longer, it is judged once more. */
+  isJudged?: (namespace: string, name: string) => boolean
   add: (queue: SyncQueue, key: string) => void
 }
 
 /** Makes the triggers. */
-export function createSyncTriggers ({ plan, view, isHeld, add }: SyncTriggersOptions): SyncTriggers {
+export function createSyncTriggers ({ plan, view, isHeld, isJudged = () => false, add }: SyncTriggersOptions): SyncTriggers {
   function enqueue (namespace: string, name: string): void {
     add('copy', formatObjectKey({ namespace, name }))
   }
 
   function concerns (namespace: string, { wanted }: KnownNamespace, name: string): boolean {
-    return wanted.has(name) || view().copies(name)?.get(namespace) !== undefined
+    return wanted.has(name) || view().copies(name)?.get(namespace) !== undefined || isJudged(namespace, name)
   }
 
   function onNamespace (namespace: string, known: KnownNamespace): void {

@@ -82,6 +82,9 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
     reporter.reportInForce(configuration, { pullSecrets: pullSecrets.length, retired: retired.length })
   }
 
+  // In this term: every name whose copies may still stand somewhere, and those of them that nobody retired.
+  let names: string[] = []
+  let forgotten = ''
   // The engine is there first; until there is an election it may not write.
   const leadership: { election?: LeaseElection } = {}
   const mayWrite = (): boolean => leadership.election?.mayWrite() === true
@@ -105,17 +108,22 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
   })
   reportInForce(live.current())
 
-  /** The leader's word on the Lease is written with its next renewal. */
+  /** The leader's word on the Lease: names at once, since copies of them are about to be written, the rest with the next renewal. */
   function report (): void {
     const { election } = leadership
     if (election?.isLeader() !== true) return
-    const known = parseNames(election.annotations()[NAMES_ANNOTATION])
+    const before = names.join()
     const watched = listWatchedNames(engine.plan())
-    const names = mergeNames(known, watched, listClearedNames(engine))
-    const forgotten = names.filter((name) => !watched.includes(name))
-    if (forgotten.length > 0) log.warn({ names: forgotten }, 'these names left the configuration, and their copies stay; list them in retired to have them removed')
-    metrics.forgottenNames.set(forgotten.length)
-    election.annotate({ [REPORT_ANNOTATION]: formatWorkerReport(createWorkerReport(engine)), [NAMES_ANNOTATION]: names.join() })
+    names = mergeNames(names, watched, listClearedNames(engine))
+    reportForgotten(names.filter((name) => !watched.includes(name)))
+    const annotations = { [REPORT_ANNOTATION]: formatWorkerReport(createWorkerReport(engine)), [NAMES_ANNOTATION]: names.join() }
+    election.annotate(annotations, { now: names.join() !== before })
+  }
+
+  function reportForgotten (names: string[]): void {
+    metrics.forgottenNames.set(names.length)
+    if (names.join() !== forgotten && names.length > 0) log.warn({ names }, 'these names left the configuration, and their copies stay; list them in retired to have them removed')
+    forgotten = names.join()
   }
 
   const election = startLeaseElection({
@@ -126,8 +134,10 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
     clock,
     random,
     log,
-    onStartedLeading () {
+    onStartedLeading ({ annotations }) {
       metrics.leader.set(1)
+      names = parseNames(annotations[NAMES_ANNOTATION])
+      forgotten = ''
       engine.begin()
       queueMicrotask(report)
     },
