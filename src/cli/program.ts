@@ -5,6 +5,7 @@ import { createCheckCommand } from './check-command.ts'
 import { createExplainCommand } from './explain-command.ts'
 import { createManifestsCommand } from './manifests-command.ts'
 import { createSandboxCommand } from './sandbox-command.ts'
+import { createStatusCommand } from './status-command.ts'
 import { createSyncCommand } from './sync-command.ts'
 import { createWebhookCommand } from './webhook-command.ts'
 
@@ -15,7 +16,7 @@ export function createProgram (): Command {
     .version(readVersion())
     .exitOverride()
     .showHelpAfterError('(--help shows what is possible)')
-  const commands = [createSandboxCommand(), createCheckCommand(), createExplainCommand(), createWebhookCommand(), createSyncCommand(), createCertsCommand(), createManifestsCommand()]
+  const commands = [createSandboxCommand(), createCheckCommand(), createExplainCommand(), createWebhookCommand(), createSyncCommand(), createStatusCommand(), createCertsCommand(), createManifestsCommand()]
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program))
   return program
 }

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { styleText } from 'node:util'
 import { loadConfig } from '../config/live-config.ts'
+import type { KubeClient } from '../kubernetes/kube-client.ts'
+import { hasStatus } from '../kubernetes/kube-error.ts'
 import { createProcessLog } from '../observability/process-log.ts'
 import { converge, type ConvergenceProgress, type ConvergenceResult, type ConvergenceWrite } from '../sync/convergence.ts'
 import { compileSyncPlan } from '../sync/sync-plan.ts'
@@ -29,8 +31,9 @@ export async function runOnce (options: OnceOptions): Promise<void> {
   const plan = compileSyncPlan(config, { configHash: hash, ownNamespace: options.namespace })
   const connection = await connectSync(options)
   connection.listNamespaces?.(plan)
+  await checkConnection(connection.client)
   for (const warning of warnings) console.error(warning)
-  const result = await converge({
+  const result = await stayAlive(converge({
     ...connection,
     plan,
     identity: `once-${randomBytes(4).toString('hex')}`,
@@ -38,12 +41,34 @@ export async function runOnce (options: OnceOptions): Promise<void> {
     isRemovingAll: options.removeAll,
     isDryRun: options.dryRun,
     ...(process.stderr.isTTY && { onProgress: showProgress })
-  })
+  }))
   await connection.client.close()
   if (process.stderr.isTTY) process.stderr.write(CLEAR_LINE)
   if (options.output === 'json') printJson(result)
   else printResult(result, options)
   if (result.failed.length > 0) process.exitCode = 1
+}
+
+/** Where nothing may be watched no connection is open, and the clock's timers alone keep no process alive. */
+async function stayAlive<T> (work: Promise<T>): Promise<T> {
+  const timer = setInterval(() => {}, MS_PER_SECOND)
+  try {
+    return await work
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+/** A worker waits for an API server that can not be reached; a person is told at once. */
+async function checkConnection (client: KubeClient): Promise<void> {
+  try {
+    await client.request({ method: 'GET', path: '/version' })
+  } catch (error) {
+    if (!hasStatus(error, 0, 401)) return
+    await client.close()
+    if (error.status === 401) throw new Error('the API server does not accept the credential (HTTP 401); log in anew, or choose another context', { cause: error })
+    throw error
+  }
 }
 
 function showProgress ({ done, total, writes, failures, remainingMs }: ConvergenceProgress): void {

@@ -2,6 +2,7 @@ import { styleText } from 'node:util'
 import { explainManifests, type ExplainedImage, type Explanation } from '../core/explanation.ts'
 import { INJECTED_ANNOTATION, listPullSecrets, readAnnotation } from '../core/pod.ts'
 import type { Policy } from '../core/policy.ts'
+import { alignColumns } from '../core/text-table.ts'
 import { asArray, asObject, type UnknownObject } from '../core/unknown.ts'
 import { readManifests } from '../core/workloads.ts'
 import { requestCluster, type Credentials } from './cluster-request.ts'
@@ -9,7 +10,6 @@ import { requestCluster, type Credentials } from './cluster-request.ts'
 type Row = [pod: string, image: string, rules: string, secret: string]
 
 const HEADER: Row = ['POD', 'IMAGE', 'RULES', 'PULL SECRETS (+ injected)']
-const GAP = '   '
 const DIGEST_LENGTH = 12
 
 /** Every Pod of a cluster as it stands, outside the namespaces of Kubernetes. */
@@ -47,10 +47,9 @@ function shortenDigest (image: string): string {
 }
 
 function formatTable (rows: Row[]): string {
-  const widths = HEADER.map((_title, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows.map((row, index) => {
-    const line = row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(GAP).trimEnd()
+  return alignColumns(rows).map((line, index) => {
     if (index === 0) return styleText('bold', line)
-    return row[3].startsWith('+') ? line.slice(0, -row[3].length) + styleText('green', row[3]) : line
+    const secret = rows[index]?.[3] ?? ''
+    return secret.startsWith('+') ? line.slice(0, -secret.length) + styleText('green', secret) : line
   }).join('\n')
 }

@@ -8,6 +8,7 @@ const REQUIRED: Record<string, string[]> = {
   check: ['c.yaml'],
   explain: ['--config', 'c.yaml', '-f', 'pods.yaml'],
   webhook: ['--config', 'c.yaml', '--tls-cert', 'tls.crt', '--tls-key', 'tls.key'],
+  status: [],
   certs: ['--dns', 'a'],
   manifests: ['--config', 'c.yaml', '--only', 'rbac']
 }
@@ -91,6 +92,7 @@ const failures: [string, string[], RegExp][] = [
   ['check of a directory', ['check', '.'], /^pullkeeper: .*is a directory.*\n$/],
   ['explain with a missing configuration', ['explain', '--config', 'missing.yaml', '-f', 'config.yaml'], /^pullkeeper: missing\.yaml: no such file or directory\n$/],
   ['explain of a missing file', ['explain', '--config', 'config.yaml', '-f', 'missing.yaml'], /^pullkeeper: missing\.yaml: no such file or directory\n$/],
+  ['status with a missing kubeconfig', ['status', '--kubeconfig', 'missing.yaml'], /^pullkeeper: missing\.yaml: no such file or directory\n$/],
   ['webhook with a missing configuration', ['webhook', '--config', 'missing.yaml', '--tls-cert', 'a', '--tls-key', 'b'], /^pullkeeper: missing\.yaml: no such file or directory\n$/],
   ['certs into a file', ['certs', '--dns', 'a', '--dir', 'config.yaml'], /^pullkeeper: .*config\.yaml.*\n$/]
 ]

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import type { Cluster } from '../../src/sandbox/cluster.ts'
-import { createClient, type ClusterClient } from '../helpers/cluster.ts'
+import { createClient, waitFor, type ClusterClient } from '../helpers/cluster.ts'
+import { runCli } from '../helpers/run-cli.ts'
 import { readTable, startSandboxProcess, type SandboxProcess } from './sandbox-process.ts'
 import { askForPod, askUntil, makeDirectory, namesOf } from './test-cluster.ts'
 
@@ -27,6 +28,11 @@ const EXAMPLES = {
   'shop/report': ['+ registry-example-pull'],
   'shop/web': ['-']
 }
+
+const DEMONSTRATED = new RegExp('\n\nWhat the sync worker does when the cluster changes\n' +
+  ' {2}rotated Secret pullkeeper-system/acr-token: 4 copies of acr-pull followed in \\d+ ms\n' +
+  ' {2}deleted the copy shop/registry-example-pull: it was back in \\d+ ms\n' +
+  ' {2}created the namespace new-team: its 3 Secrets were there in \\d+ ms\n')
 
 const CONFIG = `apiVersion: pullkeeper.dev/v1alpha1
 kind: PullSecretConfig
@@ -68,6 +74,12 @@ spec:
   template:
     metadata: { labels: { app: web } }
     spec: { containers: [{ name: web, image: registry.example.com/web:1 }] }
+`
+
+/** A pull secret whose source nobody has made. */
+const SOURCELESS = `${CONFIG}pullSecrets:
+  - name: example-pull
+    copyFrom: { secret: { namespace: default, name: nowhere } }
 `
 
 const OWN_TABLE = { 'payments/app': ['-'], 'shop/web': ['+ example-pull', '+ example-pull'] }
@@ -120,6 +132,11 @@ for (const [kind, args, env, options] of kinds) {
     const { 'shop/model-server': modelServer, ...others } = readTable(stdout)
     t.strictSame(others, EXAMPLES)
     if (kind === 'in memory') t.strictSame(modelServer, ['+ acr-pull'])
+    t.match(stdout, /\n\nPOD +PULL SECRET +THE SECRET IN ITS NAMESPACE\n/)
+    t.match(stdout, /^payments\/ledger-0 +icr-pull +present: copy of Secret default\/all-icr-io$/m)
+    t.match(stdout, /^shop\/report-\w+ +registry-example-pull +present: basic from Secret pullkeeper-system\/registry-example$/m)
+    t.match(stdout, /^shop\/old-app +legacy-regcred +absent: not in pullSecrets, so somebody else keeps it\n +acr-pull +present: /m)
+    t.match(stdout, DEMONSTRATED)
     t.strictSame(await sandbox.listRemains(), [])
   })
 
@@ -163,6 +180,29 @@ t.test('--once tells by its exit code that something was refused; the rest is th
   t.strictSame(readTable(stdout), { 'default/app': ['+ example-pull'], ...OWN_TABLE })
   t.strictSame(listRefused(stderr), OWN_REFUSED)
   t.strictSame(await sandbox.listRemains(), [])
+})
+
+t.test('--once tells by its exit code that a pull secret could not be kept, and why', { ...parallel }, async (t) => {
+  const { config = '', pod = '' } = await writeFiles(t, { config: SOURCELESS, pod: POD })
+  const { exitCode, stdout, stderr } = await (await startSandboxProcess(t, ['--once', '--config', config, '-f', pod])).ended
+  t.strictSame([exitCode, stderr], [1, 'failed: example-pull: there is no Secret default/nowhere; create it\n'])
+  t.match(stdout, /^default\/app +example-pull +missing: there is no good content to write$/m)
+  t.notMatch(stdout, /new-team/, 'nothing is demonstrated on what is not the example')
+})
+
+t.test('pullkeeper status shows the sandbox as its guide says, and the worker follows an edited configuration', { ...parallel }, async (t) => {
+  const sandbox = await startSandboxProcess(t, [])
+  const client = await connect(t, sandbox)
+  const [, config = ''] = await sandbox.waitForOutput(/pullkeeper status --config (.+)\n/)
+  const [, kubeconfig = ''] = await sandbox.waitForOutput(/export KUBECONFIG=(.+)\n/)
+  const status = await runCli(['status', '--config', config], { env: { KUBECONFIG: kubeconfig } })
+  t.match(status, { exitCode: 0, stderr: '', stdout: /^sandbox leads, / })
+  t.match(status.stdout, /^docker-hub-payments +basic from Secret pullkeeper-system\/docker-hub +unknown +- +2 +2 +0 +0$/m)
+  const edited = (await readFile(config, 'utf8')).replaceAll('docker-hub-payments', 'docker-hub-pull')
+  await writeFile(config, edited)
+  await waitFor(client, '/api/v1/namespaces/payments/secrets?fieldSelector=metadata.name=docker-hub-pull', (secrets) => secrets.length === 1)
+  sandbox.kill('SIGINT')
+  t.equal((await sandbox.ended).exitCode, 0)
 })
 
 t.test('manifests come from standard input, too', { ...parallel }, async (t) => {

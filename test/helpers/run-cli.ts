@@ -23,7 +23,7 @@ export async function runCli (args: string[], { cwd, env = {}, stdin = '' }: Cli
   child.stdin.on('error', () => {})
   child.stdin.end(stdin)
   try {
-    const [stdout, stderr, [code, signal]] = await within(`pullkeeper ${args.join(' ')}`, Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]))
+    const [stdout, stderr, [code, signal]] = await within(`pullkeeper ${args.join(' ')}`, Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]), 30_000)
     return { exitCode: (code ?? signal) as number | NodeJS.Signals, stdout, stderr }
   } finally {
     child.kill('SIGKILL')
