@@ -1,4 +1,4 @@
-import { formatObjectKey, type KubeObject, type Namespace, type Secret, type ServiceAccount } from '../core/kube-object.ts'
+import { formatObjectKey, isOlderVersion, type KubeObject, type Namespace, type Secret, type ServiceAccount } from '../core/kube-object.ts'
 import type { SecretReference } from '../core/pull-secret-config.ts'
 import type { Clock } from '../core/clock.ts'
 import { createCopyCache, type CopyCache } from './copy-cache.ts'
@@ -32,6 +32,8 @@ export interface ClusterView {
   source: (source: SecretReference) => Secret | undefined
   serviceAccounts: () => IterableIterator<ServiceAccount>
   serviceAccount: (key: string) => ServiceAccount | undefined
+  /** Takes the answer to a write, which the watch shows a moment later. */
+  keepServiceAccount: (account: ServiceAccount) => void
   /** Whether a view has been listed, and is not refused. */
   isReady: (view: string) => boolean
   isForbidden: (view: string) => boolean
@@ -93,10 +95,18 @@ export function createClusterView (options: ClusterViewOptions): ClusterView {
     }])
   }
 
+  /** An older version never replaces a newer one; returns whether this one is kept. */
+  function keepServiceAccount (account: ServiceAccount): boolean {
+    const key = formatObjectKey(account.metadata)
+    const known = accounts.get(key)
+    if (known?.metadata.uid === account.metadata.uid && isOlderVersion(account.metadata.resourceVersion, known.metadata.resourceVersion)) return false
+    accounts.set(key, account)
+    return true
+  }
+
   function openServiceAccounts (scopes: string[] | undefined): void {
     const upsert = (account: ServiceAccount): void => {
-      accounts.set(formatObjectKey(account.metadata), account)
-      events.onServiceAccount(account)
+      if (keepServiceAccount(account)) events.onServiceAccount(account)
     }
     collections.open<ServiceAccount>(SERVICE_ACCOUNTS_VIEW, listCollections('serviceaccounts', scopes, (scope) => ({
       handler: {
@@ -134,6 +144,7 @@ export function createClusterView (options: ClusterViewOptions): ClusterView {
     source: (source) => sources.get(formatObjectKey(source)),
     serviceAccounts: () => accounts.values(),
     serviceAccount: (key) => accounts.get(key),
+    keepServiceAccount,
     isReady: (view) => collections.isReady(view) || (view === NAMESPACES_VIEW && listNamespaces !== undefined),
     isForbidden: collections.isForbidden,
     states: collections.states,

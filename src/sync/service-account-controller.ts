@@ -78,7 +78,7 @@ export function createServiceAccountController (options: ServiceAccountControlle
 
   async function write ({ metadata: { namespace = '', name } }: ServiceAccount, patch: object[]): Promise<void> {
     try {
-      await client.request({
+      const written = await client.request<ServiceAccount>({
         method: 'PATCH',
         path: `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`,
         query: { fieldManager: FIELD_MANAGER, ...(isDryRun && DRY_RUN) },
@@ -86,6 +86,7 @@ export function createServiceAccountController (options: ServiceAccountControlle
         body: patch,
         timeoutMs: WRITE_TIMEOUT_MS
       })
+      view.keepServiceAccount(written)
       metrics.serviceAccountWrites.inc({ result: 'success' })
       onWrite?.({ operation: 'patch', namespace, name })
     } catch (error) {

@@ -18,7 +18,7 @@ interface Test {
 }
 
 /** What a test may change about the worker; the rest is as in production. */
-export interface WorkerSetup extends Partial<Pick<SyncWorkerOptions, 'reflectorIntervals' | 'listNamespaces' | 'identity'>> {
+export interface WorkerSetup extends Partial<Pick<SyncWorkerOptions, 'reflectorIntervals' | 'listNamespaces' | 'identity' | 'ownNamespace'>> {
   /** The configuration, without apiVersion and kind. */
   config: object
   clock?: Clock
@@ -58,7 +58,7 @@ export async function startWorker (t: Test, cluster: Credentials, setup: WorkerS
     ...setup,
     client,
     configFile,
-    ownNamespace: OWN_NAMESPACE,
+    ownNamespace: setup.ownNamespace ?? OWN_NAMESPACE,
     identity: setup.identity ?? 'worker-1',
     host: '127.0.0.1',
     metricsPort: 0,
@@ -68,10 +68,10 @@ export async function startWorker (t: Test, cluster: Credentials, setup: WorkerS
     verify: setup.verify ?? (async () => ({ verdict: 'accepted', reason: 'accepted', message: 'the registry accepts the credential' })),
     reloadIntervals: { debounceMs: 20, pollMs: 200 }
   })
+  let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
-    await worker.close()
-    await client.close()
-    await rm(directory, { recursive: true, force: true })
+    closing ??= worker.close().then(client.close).then(async () => rm(directory, { recursive: true, force: true }))
+    await closing
   }
   t.teardown(close)
   return {
