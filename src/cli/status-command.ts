@@ -31,11 +31,11 @@ export function createStatusCommand (): Command {
 }
 
 async function runStatus (options: StatusCommandOptions): Promise<void> {
-  const [{ openClusterAccess }, { createKubeClient }, { hasStatus }, { systemClock }, { readClusterSnapshot }, { createSyncStatus }, { formatStatus }] = await Promise.all([
-    import('../kubernetes/cluster-access.ts'), import('../kubernetes/kube-client.ts'), import('../kubernetes/kube-error.ts'), import('../kubernetes/system-clock.ts'),
+  const [{ openAccess }, { createKubeClient }, { hasStatus }, { systemClock }, { readClusterSnapshot }, { createSyncStatus }, { formatStatus }] = await Promise.all([
+    import('./sync-connection.ts'), import('../kubernetes/kube-client.ts'), import('../kubernetes/kube-error.ts'), import('../kubernetes/system-clock.ts'),
     import('../sync/status/cluster-snapshot.ts'), import('../sync/status/sync-status.ts'), import('./status-text.ts')
   ])
-  const access = await openClusterAccess(options.kubeconfig === undefined ? {} : { kubeconfigFile: options.kubeconfig }, systemClock.monotonicMs)
+  const access = await openAccess(options)
   const client = createKubeClient(access, systemClock, { maxConnections: MAX_CONNECTIONS })
   try {
     const plan = await loadPlan(client, options)

@@ -38,12 +38,6 @@ export function convertDockercfg (content: Buffer): { dockerConfig: string, hasC
   return { dockerConfig, hasCredentials: parsed.hasCredentials }
 }
 
-/** Whether two `.dockerconfigjson` offer the kubelet the same credentials for the same keys; never so if it can't read one. */
-export function hasEqualAuths (a: Buffer, b: Buffer): boolean {
-  const digest = digestAuths(a)
-  return digest !== undefined && digest === digestAuths(b)
-}
-
 /** SHA-256, lower-case hex, of what a `.dockerconfigjson` means to the kubelet; undefined if it can't be read. */
 export function digestAuths (content: Buffer): string | undefined {
   const parsed = parseDockerConfig(content)

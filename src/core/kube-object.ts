@@ -43,6 +43,12 @@ export function formatObjectKey ({ namespace = '', name }: { namespace?: string,
   return `${namespace}/${name}`
 }
 
+/** The parts of a key that `formatObjectKey` made. */
+export function parseObjectKey (key: string): [namespace: string, name: string] {
+  const slash = key.indexOf('/')
+  return [key.slice(0, slash), key.slice(slash + 1)]
+}
+
 /** Whether version `a` is older than `b`: numbers in every release, and comparable by promise since 1.35 (KEP-5504). */
 export function isOlderVersion (a: string, b: string): boolean {
   return a.length === b.length ? a < b : a.length < b.length

@@ -75,6 +75,11 @@ export function observeSecret ({ metadata, type = '', data = {}, immutable = fal
   }
 }
 
+/** Whether a Secret that is not ours offers the kubelet the same credentials as a `.dockerconfigjson` (base64) of ours. */
+export function hasEqualAuths ({ authsDigest }: Pick<ObservedCopy, 'authsDigest'>, data: string): boolean {
+  return authsDigest !== undefined && authsDigest === digestAuths(Buffer.from(data, 'base64'))
+}
+
 /** The manifest that is applied: exactly the fields that are ours, so that foreign ones stay with their owners. */
 export function createManagedSecret (name: string, namespace: string, content: PullSecretContent): object {
   const { data, hash, source, expiresAt, verified } = content

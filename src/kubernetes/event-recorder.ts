@@ -23,8 +23,8 @@ export interface EventRecorderOptions {
 
 /** Writes Events without ever being in the way. */
 export interface EventRecorder {
-  /** Returns at once and never throws; nothing of the note may be secret. */
-  record: (note: EventNote) => void
+  /** Returns at once and never throws; nothing of the note may be secret. False = not taken: too many at once, or not the time to write. */
+  record: (note: EventNote) => boolean
   /** Waits for what is being sent, before the process ends. */
   flush: () => Promise<void>
 }
@@ -88,16 +88,17 @@ export function createEventRecorder ({ client, clock, instance, mayWrite, onOutc
 
   return {
     record (note) {
-      if (!mayWrite()) return
+      if (!mayWrite()) return false
       const series = correlate(note)
-      if (clock.monotonicMs() - series.lastWriteMs < MIN_WRITE_INTERVAL_MS) return
+      if (clock.monotonicMs() - series.lastWriteMs < MIN_WRITE_INTERVAL_MS) return true
       if (!takeToken()) {
         onOutcome('shed')
-        return
+        return false
       }
       series.lastWriteMs = clock.monotonicMs()
       const sent = send(note, series).finally(() => { sending.delete(sent) })
       sending.add(sent)
+      return true
     },
     async flush () { await Promise.all(sending) }
   }

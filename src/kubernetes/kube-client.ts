@@ -15,8 +15,8 @@ export interface KubeRequest {
   body?: unknown
   /** Says what kind of patch a PATCH is. */
   contentType?: string
-  /** The form of the answer, such as a list of metadata only; JSON when absent. */
-  accept?: string
+  /** It may take long, as a list does: it gets a connection of its own, so that no write and no Lease waits for it. */
+  isLong?: boolean
   /** The whole call ends after this long; `DEFAULT_TIMEOUT_MS` when absent. */
   timeoutMs?: number
   signal?: AbortSignal
@@ -64,6 +64,7 @@ export function createKubeClient (access: ClusterAccess, clock: Clock, { maxConn
   const calls = access.createDispatcher(maxConnections)
   const punctualCalls = calls.compose(createDeadlineInterceptor(clock))
   const watches = access.createDispatcher(null)
+  const punctualLists = watches.compose(createDeadlineInterceptor(clock))
 
   async function request<T> (request: KubeRequest): Promise<T> {
     const deadline = new AbortController()
@@ -72,7 +73,7 @@ export function createKubeClient (access: ClusterAccess, clock: Clock, { maxConn
     const callOff = clock.schedule(() => { deadline.abort(createTimeoutError()) }, timeoutMs)
     const signal = request.signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, request.signal])
     try {
-      return await settleUnlessAborted(signal, exchange<T>(punctualCalls, { ...request, signal }, { opaque }))
+      return await settleUnlessAborted(signal, exchange<T>(request.isLong === true ? punctualLists : punctualCalls, { ...request, signal }, { opaque }))
     } catch (error) {
       throw describeFailure(error, signal)
     } finally {
@@ -113,14 +114,14 @@ export function createKubeClient (access: ClusterAccess, clock: Clock, { maxConn
   }
 
   async function send (dispatcher: Dispatcher, sending: Sending, credential: Credential, options: Partial<Dispatcher.RequestOptions<unknown>>): Promise<Dispatcher.ResponseData<unknown>> {
-    const { method, path, query = {}, body, contentType = 'application/json', accept = 'application/json', signal } = sending
+    const { method, path, query = {}, body, contentType = 'application/json', signal } = sending
     const search = new URLSearchParams(query).toString()
     signal.throwIfAborted()
     return dispatcher.request({
       origin: access.origin,
       path: `${access.pathPrefix}${path}${search === '' ? '' : `?${search}`}`,
       method,
-      headers: { ...credential, accept, 'user-agent': USER_AGENT, ...(body !== undefined && { 'content-type': contentType }) },
+      headers: { ...credential, accept: 'application/json', 'user-agent': USER_AGENT, ...(body !== undefined && { 'content-type': contentType }) },
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal,
       ...options

@@ -198,7 +198,11 @@ export function startLeaseElection (options: LeaseElectionOptions): LeaseElectio
 
   return {
     isLeader: () => isLeading,
-    mayWrite: () => isLeading && term.isRunning(),
+    mayWrite () {
+      // What asks now does not ask again: the term ends here, so that the next one begins with everything.
+      if (!term.isRunning()) stopLeading('deadline')
+      return isLeading
+    },
     annotate (annotations, { now = false } = {}) {
       if (!isLeading) return
       Object.assign(kept, annotations)

@@ -24,6 +24,8 @@ export interface ReflectorOptions<T> {
   /** Selectors, such as `fieldSelector`. */
   query?: Record<string, string>
   handler: ReflectorHandler<T>
+  /** Whether the first list must be as new as possible, and not what the watch cache holds. */
+  isConsistent?: boolean
   /** Told of each failure, with the delay before the next attempt. */
   onFailure: (error: KubeError, delayMs: number) => void
   intervals?: Partial<ReflectorIntervals>
@@ -73,7 +75,7 @@ export function startReflector<T extends KubeObject> (options: ReflectorOptions<
   let version = ANY_VERSION
   let needsList = true
   /** Whether only a consistent read of etcd can be trusted to answer. */
-  let needsConsistentRead = false
+  let needsConsistentRead = options.isConsistent ?? false
   let hasSynced = false
   let listedAtMs = -Infinity
   let contactAtMs = -Infinity
@@ -86,7 +88,7 @@ export function startReflector<T extends KubeObject> (options: ReflectorOptions<
 
   async function list (): Promise<void> {
     const answer = await client.request<Partial<KubeList<T>>>({
-      method: 'GET', path, query: { ...query, ...listVersion() }, timeoutMs: LIST_TIMEOUT_MS, signal: closing.signal
+      method: 'GET', path, query: { ...query, ...listVersion() }, timeoutMs: LIST_TIMEOUT_MS, isLong: true, signal: closing.signal
     })
     const listed = answer.metadata?.resourceVersion
     if (!listed) throw new KubeError({ status: 0, reason: 'InvalidAnswer', message: 'the API server sent a list that is none' })

@@ -37,7 +37,11 @@ export interface ClusterView {
   /** Whether a view has been listed, and is not refused. */
   isReady: (view: string) => boolean
   isForbidden: (view: string) => boolean
+  /** Whether a view is watched, and was heard of lately. */
+  isFresh: (view: string) => boolean
   states: () => ViewState[]
+  /** Forgets the sources until `follow` lists them anew: a new leader must not spread what its watch saw last, if that had gone silent. */
+  forgetSources: () => void
   /** Begins to watch what a plan needs, and ceases to watch what it does not. */
   follow: (plan: SyncPlan) => Promise<void>
   close: () => Promise<void>
@@ -48,6 +52,8 @@ export const NAMESPACES_VIEW = 'namespaces'
 /** The view of all ServiceAccounts. */
 export const SERVICE_ACCOUNTS_VIEW = 'serviceaccounts'
 
+const SOURCE_PREFIX = 'source '
+
 /** The view of the Secrets of one name. */
 export function formatCopiesView (name: string): string {
   return `secrets ${name}`
@@ -55,7 +61,7 @@ export function formatCopiesView (name: string): string {
 
 /** The view of one source. */
 export function formatSourceView (source: SecretReference): string {
-  return `source ${formatObjectKey(source)}`
+  return SOURCE_PREFIX + formatObjectKey(source)
 }
 
 /** Makes a view that watches nothing yet. */
@@ -91,7 +97,7 @@ export function createClusterView (options: ClusterViewOptions): ClusterView {
       events.onSource(source)
     }
     collections.open<Secret>(formatSourceView(source), [{
-      path, query: { fieldSelector: `metadata.name=${source.name}` }, handler: { replace: ([secret]) => { set(secret) }, upsert: set, remove: () => { set(undefined) } }
+      path, query: { fieldSelector: `metadata.name=${source.name}` }, isConsistent: true, handler: { replace: ([secret]) => { set(secret) }, upsert: set, remove: () => { set(undefined) } }
     }])
   }
 
@@ -126,8 +132,8 @@ export function createClusterView (options: ClusterViewOptions): ClusterView {
     openNamespaces(scopes)
     const names = listWatchedNames(plan)
     // Once watched, they are watched on: what was listed in them is yet to be taken away.
-    const hasAccounts = collections.has(SERVICE_ACCOUNTS_VIEW) || plan.config.pullSecrets.some(({ serviceAccounts }) => serviceAccounts.length > 0)
-    const views = [NAMESPACES_VIEW, ...names.map(formatCopiesView), ...plan.sources.map(formatSourceView), ...(hasAccounts ? [SERVICE_ACCOUNTS_VIEW] : [])]
+    const hasAccounts = collections.has(SERVICE_ACCOUNTS_VIEW) || needsServiceAccounts(plan)
+    const views = [...listViews(plan), SERVICE_ACCOUNTS_VIEW]
     await collections.keepOnly(new Set(lastScopes === scopes?.join() ? views : []))
     lastScopes = scopes?.join()
     for (const name of names) if (!collections.has(formatCopiesView(name))) openCopies(name, scopes)
@@ -136,6 +142,12 @@ export function createClusterView (options: ClusterViewOptions): ClusterView {
     const isOwnWanted = plan.demand({ name: ownNamespace, labels: {} }).size > 0
     if (hasAccounts && !collections.has(SERVICE_ACCOUNTS_VIEW)) openServiceAccounts(scopes?.filter((scope) => scope !== ownNamespace || isOwnWanted))
     for (const name of caches.keys()) if (!names.includes(name)) caches.delete(name)
+  }
+
+  function forgetSources (): void {
+    const others = collections.states().map(({ view }) => view).filter((view) => !view.startsWith(SOURCE_PREFIX))
+    void collections.keepOnly(new Set(others))
+    sources.clear()
   }
 
   return {
@@ -147,10 +159,22 @@ export function createClusterView (options: ClusterViewOptions): ClusterView {
     keepServiceAccount,
     isReady: (view) => collections.isReady(view) || (view === NAMESPACES_VIEW && listNamespaces !== undefined),
     isForbidden: collections.isForbidden,
+    isFresh: (view) => collections.isFresh(view) || (view === NAMESPACES_VIEW && listNamespaces !== undefined),
     states: collections.states,
     follow,
+    forgetSources,
     close: async () => { await collections.keepOnly(new Set()) }
   }
+}
+
+/** The views that a plan needs. */
+export function listViews (plan: SyncPlan): string[] {
+  const views = [NAMESPACES_VIEW, ...listWatchedNames(plan).map(formatCopiesView), ...plan.sources.map(formatSourceView)]
+  return needsServiceAccounts(plan) ? [...views, SERVICE_ACCOUNTS_VIEW] : views
+}
+
+function needsServiceAccounts ({ config }: SyncPlan): boolean {
+  return config.pullSecrets.some(({ serviceAccounts }) => serviceAccounts.length > 0)
 }
 
 /** One collection over all namespaces, or one in each of those that the worker may look at. */

@@ -45,13 +45,14 @@ export function createContentController (options: ContentControllerOptions): Con
   const states = new Map<string, ContentState>()
   const accepted = new Map<string, ReadonlySet<string> | undefined>()
   const attempts = new Map<string, number>()
+  const trials = new Map<string, Map<string, number>>()
 
   async function resolve (name: string): Promise<number | undefined> {
     const pullSecret = options.pullSecret(name)
     if (pullSecret === undefined) return undefined
     const before = states.get(name)
     const lastGood = before?.content ?? readCanonical(options.canonical(name))
-    const resolution = await resolveContent(options, pullSecret, lastGood === undefined ? undefined : { ...lastGood, accepted: accepted.get(name) })
+    const resolution = await resolveContent(options, pullSecret, lastGood === undefined ? undefined : { ...lastGood, accepted: accepted.get(name), trials: trialsOf(name) })
     // Another configuration came into force meanwhile, which has this resolved anew or not at all.
     if (options.pullSecret(name) !== pullSecret) return undefined
     const state = conclude(pullSecret, resolution, lastGood)
@@ -60,6 +61,12 @@ export function createContentController (options: ContentControllerOptions): Con
     options.onResolved(name, state)
     if (before === undefined || !isEqual(before.content, state.content)) options.onContent(name, state)
     return scheduleRetry(name, state)
+  }
+
+  function trialsOf (name: string): Map<string, number> {
+    const known = trials.get(name) ?? new Map<string, number>()
+    trials.set(name, known)
+    return known
   }
 
   function scheduleRetry (name: string, { problems }: ContentState): number | undefined {
@@ -76,6 +83,7 @@ export function createContentController (options: ContentControllerOptions): Con
       states.delete(name)
       accepted.delete(name)
       attempts.delete(name)
+      trials.delete(name)
     }
   }
 }

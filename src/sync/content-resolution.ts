@@ -10,7 +10,7 @@ import type { VerificationResult } from '../registries/verification-result.ts'
 import { listEntries, readKnownLogins, type KnownLogins, type LastGood } from './known-logins.ts'
 import type { SourceReader } from './source-reader.ts'
 
-/** What the registries said of a pull secret's credentials: the worst of all; `off` when none was to be tried. */
+/** What the registries said of a pull secret's credentials: the worst of all; `off` when one of them was not to be tried. */
 export type Verified = 'accepted' | 'unknown' | 'off'
 
 /** What a pull secret's sources give now. */
@@ -34,6 +34,8 @@ export interface ContentResolver {
 
 /** The legacy type `kubernetes.io/dockercfg` has this key. */
 const DOCKERCFG_KEY = '.dockercfg'
+/** About seven minutes, by the times of the content controller. */
+const MAX_HELD_TRIALS = 3
 /** What trying again will not change. */
 const LASTING = ['glob', 'not-https', 'invalid-server', 'anonymous', 'no-challenge']
 
@@ -91,10 +93,17 @@ async function resolveRegistry (resolver: ContentResolver, registry: RegistryCre
     if (!registry.verify) return { ...fresh, verified: 'off' }
     if (known.isAccepted(login)) return { ...fresh, verified: 'accepted' }
     const { verdict, problem } = await tryLogin(resolver, registry, login)
+    if (problem !== undefined && verdict === 'unknown' && isHeldBack(registry, login, known)) return { ...keepLogins(registry, known), problem: describeHeldBack(problem, registry) }
     return { ...(verdict === 'rejected' ? keepLogins(registry, known) : { ...fresh, verified: verdict }), ...(problem !== undefined && { problem }) }
   } catch (error) {
     return { ...keepLogins(registry, known), problem: toSourceError(error, registry.servers.join(', ')) }
   }
+}
+
+/** What could not be tried waits a few times where a credential is in use that is known to be good. */
+function isHeldBack ({ servers }: RegistryCredential, login: RegistryLogin, known: KnownLogins): boolean {
+  const inUse = known.find(servers)
+  return inUse.length > 0 && inUse.every(known.isAccepted) && known.countTrial(login) <= MAX_HELD_TRIALS
 }
 
 function keepLogins ({ servers, verify }: RegistryCredential, known: KnownLogins): RegistryPart {
@@ -150,7 +159,7 @@ function joinParts (parts: RegistryPart[], lastGood: LastGood | undefined): Cont
   const verdicts = published.map(({ verified }) => verified)
   return {
     data: Buffer.from(formatDockerConfig(published.flatMap(({ logins }) => logins))).toString('base64'),
-    verified: (['unknown', 'accepted'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'off',
+    verified: (['unknown', 'off'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'accepted',
     accepted: new Set(published.filter(({ verified }) => verified === 'accepted').flatMap(({ logins }) => logins.flatMap(listEntries))),
     ...(expiries.length > 0 && { expiresAtMs: Math.min(...expiries) }),
     problems
@@ -162,7 +171,11 @@ function describeRejection ({ message }: VerificationResult, registry: RegistryC
 }
 
 function describeUnknown (message: string, registry: RegistryCredential): SourceError {
-  return new SourceError('CredentialUnverified', `${registry.servers.join(', ')}: the credential is published without having been tried: ${message}`, findSourceSecret(registry))
+  return new SourceError('CredentialUnverified', `${registry.servers.join(', ')}: the credential can not be tried: ${message}`, findSourceSecret(registry))
+}
+
+function describeHeldBack ({ message }: SourceError, registry: RegistryCredential): SourceError {
+  return new SourceError('CredentialUnverified', `${message}; it is tried ${MAX_HELD_TRIALS} times before it replaces the one in use, which is known to be good`, findSourceSecret(registry))
 }
 
 function findSourceSecret ({ credential: { basic } }: RegistryCredential): SecretReference | undefined {

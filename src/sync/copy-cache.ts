@@ -9,8 +9,10 @@ export interface CopyCache {
   canonical: () => Secret | undefined
   /** Takes a list's result; `scope` names the namespace that was listed, absent for all. */
   replace: (secrets: Secret[], resourceVersion: string, scope?: string) => void
-  /** Takes an event, or the answer to a write, whichever comes first; an older version never replaces a newer one. */
+  /** Takes an event; an older version never replaces a newer one. */
   upsert: (secret: Secret) => void
+  /** Takes the answer to a write, unless the watch has told of later things already. */
+  keepAnswer: (secret: Secret) => void
   remove: (secret: Pick<Secret, 'metadata'>) => void
 }
 
@@ -18,8 +20,13 @@ export interface CopyCache {
 export function createCopyCache (ownNamespace: string, onChange: (namespace: string) => void): CopyCache {
   const copies = new Map<string, ObservedCopy>()
   let canonical: Secret | undefined
+  let newestEvent = ''
 
-  function upsert (secret: Secret): void {
+  function noteEvent (resourceVersion: string): void {
+    if (isOlderVersion(newestEvent, resourceVersion)) newestEvent = resourceVersion
+  }
+
+  function take (secret: Secret): void {
     const { namespace = '', resourceVersion } = secret.metadata
     const known = copies.get(namespace)
     if (known !== undefined && !isOlderVersion(known.resourceVersion, resourceVersion)) return
@@ -38,19 +45,27 @@ export function createCopyCache (ownNamespace: string, onChange: (namespace: str
     get: (namespace) => copies.get(namespace),
     entries: () => copies.entries(),
     canonical: () => canonical,
-    upsert,
+    upsert (secret) {
+      noteEvent(secret.metadata.resourceVersion)
+      take(secret)
+    },
+    keepAnswer (secret) {
+      if (isOlderVersion(newestEvent, secret.metadata.resourceVersion)) take(secret)
+    },
     remove ({ metadata: { namespace = '', uid, resourceVersion } }) {
+      noteEvent(resourceVersion)
       const known = copies.get(namespace)
       // An event that comes late must not take away what was made anew.
       if (known !== undefined && (known.uid === uid || isOlderVersion(known.resourceVersion, resourceVersion))) drop(namespace)
     },
     replace (secrets, resourceVersion, scope) {
+      noteEvent(resourceVersion)
       const listed = new Set(secrets.map(({ metadata }) => metadata.namespace))
       for (const [namespace, known] of copies) {
         const isInScope = scope === undefined || namespace === scope
         if (isInScope && !listed.has(namespace) && !isOlderVersion(resourceVersion, known.resourceVersion)) drop(namespace)
       }
-      for (const secret of secrets) upsert(secret)
+      for (const secret of secrets) take(secret)
     }
   }
 }

@@ -1,8 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { reconcileCopy, type CopyVerdict } from '../core/copy-reconciliation.ts'
-import { digestAuths } from '../core/docker-config.ts'
 import { formatObjectKey } from '../core/kube-object.ts'
-import { EXPIRES_AT_ANNOTATION, SOURCE_ANNOTATION, VERIFIED_ANNOTATION, type ObservedCopy, type PullSecretContent } from '../core/managed-secret.ts'
+import { EXPIRES_AT_ANNOTATION, hasEqualAuths, observeSecret, SOURCE_ANNOTATION, VERIFIED_ANNOTATION, type ObservedCopy, type PullSecretContent } from '../core/managed-secret.ts'
 import type { SyncMetrics } from '../observability/sync-metrics.ts'
 import { hasStatus } from '../kubernetes/kube-error.ts'
 import { formatCopiesView, NAMESPACES_VIEW, type ClusterView } from './cluster-view.ts'
@@ -38,6 +37,10 @@ export interface CopyController {
 
 /** A namespace that is not there, and that no watch would tell of, is looked at again after this long. */
 const UNSEEN_NAMESPACE_MS = 30_000
+/** An Event for which there were too many others is tried again after this long. */
+const UNSAID_MS = 60_000
+/** What a stale view calls unwanted is looked at again after this long. */
+const STALE_VIEW_MS = 15_000
 
 /** Makes the controller of copies: observe, decide, act. */
 export function createCopyController (options: CopyControllerOptions): CopyController {
@@ -50,8 +53,9 @@ export function createCopyController (options: CopyControllerOptions): CopyContr
     const verdict = isLastOfRetired(namespace, name) ? { state: 'unwanted' as const, action: { type: 'none' as const } } : judge(namespace, name, observed, content)
     const before = states.get(namespace, name)
     states.set(namespace, name, verdict.state)
-    if (observed !== undefined) events.reportCopy(namespace, name, observed, verdict)
-    return act({ namespace, name, observed, content, verdict, isNew: before === 'none' || before === 'missing' })
+    const isSaid = observed === undefined || events.reportCopy(namespace, name, observed, verdict)
+    const againMs = await act({ namespace, name, observed, content, verdict, isNew: before === 'none' || before === 'missing' })
+    return isSaid ? againMs : againMs ?? UNSAID_MS
   }
 
   /** The canonical copy of a retired name waits for the others to go. */
@@ -63,6 +67,11 @@ export function createCopyController (options: CopyControllerOptions): CopyContr
   function isKnown (name: string): boolean {
     const isSeen = view.isReady(NAMESPACES_VIEW) && view.isReady(formatCopiesView(name))
     return isSeen && (isRemovingAll || plan().retired.has(name) || contents.state(name) !== undefined)
+  }
+
+  /** What is taken away was seen unwanted just now, not some time ago. */
+  function isCurrent (name: string): boolean {
+    return isRemovingAll || (view.isFresh(NAMESPACES_VIEW) && view.isFresh(formatCopiesView(name)))
   }
 
   function contentFor (namespace: string, name: string): PullSecretContent | undefined {
@@ -83,7 +92,7 @@ export function createCopyController (options: CopyControllerOptions): CopyContr
     const verdict = reconcileCopy({
       observed,
       contentHash: content?.hash,
-      hasEqualAuths: hasEqualAuths(observed, content),
+      hasEqualAuths: content !== undefined && observed !== undefined && hasEqualAuths(observed, content.data),
       isWanted,
       isSource: sourceKeys.has(formatObjectKey({ namespace, name })),
       isTerminating: known === undefined ? !isCanonical : known.isTerminating,
@@ -116,6 +125,7 @@ export function createCopyController (options: CopyControllerOptions): CopyContr
     const { verdict: { action } } = step
     if (action.type === 'none') return undefined
     if (action.type === 'wait') return action.untilMs - clock.nowMs()
+    if (action.type === 'delete' && action.reason === 'unwanted' && !isCurrent(step.name)) return STALE_VIEW_MS
     // The last moment before the call: after the deadline another worker may lead.
     if (!mayWrite()) return undefined
     try {
@@ -130,8 +140,10 @@ export function createCopyController (options: CopyControllerOptions): CopyContr
   async function apply ({ namespace, name, content, isNew }: Step, reason: string): Promise<void> {
     if (content === undefined) return
     const secret = await writer.apply(namespace, name, content, reason)
-    view.copies(name)?.upsert(secret)
-    states.set(namespace, name, 'present')
+    const { hash } = observeSecret(secret)
+    view.copies(name)?.keepAnswer(secret)
+    // An admission webhook may have changed what was written.
+    states.set(namespace, name, hash === content.hash ? 'present' : 'stale')
     const seenAtMs = view.namespaces.get(namespace)?.seenAtMs
     if (isNew && seenAtMs !== undefined) options.metrics.namespaceDelaySeconds.observe((clock.monotonicMs() - seenAtMs) / 1000)
   }
@@ -144,7 +156,8 @@ export function createCopyController (options: CopyControllerOptions): CopyContr
 
   /** What the end of a namespace causes is no failure; the rest is the queue's business. */
   function recover ({ namespace, name, verdict: { action } }: Step, error: unknown): number | undefined {
-    if (hasStatus(error, 404) && action.type === 'delete') return undefined
+    // It has gone, or is another one by now: the watch tells.
+    if (hasStatus(error, 404, 409) && action.type === 'delete') return undefined
     if (hasStatus(error, 404) || (hasStatus(error, 403) && error.causes.includes('NamespaceTerminating'))) {
       states.set(namespace, name, 'none')
       return plan().ownNamespace === namespace || view.namespaces.get(namespace)?.isTerminating === false ? UNSEEN_NAMESPACE_MS : undefined
@@ -153,9 +166,4 @@ export function createCopyController (options: CopyControllerOptions): CopyContr
   }
 
   return { reconcile }
-}
-
-function hasEqualAuths (observed: ObservedCopy | undefined, content: PullSecretContent | undefined): boolean {
-  if (observed?.authsDigest === undefined || content === undefined) return false
-  return observed.authsDigest === digestAuths(Buffer.from(content.data, 'base64'))
 }

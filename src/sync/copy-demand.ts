@@ -17,6 +17,8 @@ export interface CopyDemand {
   unwantedSinceMs: (namespace: string, name: string, nowMs: number) => number
   /** A wanted copy has no past. */
   forgetUnwanted: (namespace: string, name: string) => void
+  /** Since when copies of this name are not wanted is not known any more: nobody looked for a while. */
+  forget: (name: string) => void
   /** Something changed that the counts depend on. */
   invalidate: () => void
 }
@@ -76,7 +78,7 @@ export function createCopyDemand ({ plan, view, isRemovingAll }: CopyDemandOptio
   function countWanted (name: string): number {
     if (!plan().pullSecrets.has(name)) return 0
     let count = 1
-    for (const [, { wanted, isTerminating }] of view.namespaces.entries()) if (wanted.has(name) && !isTerminating) count++
+    for (const [namespace, { wanted, isTerminating }] of view.namespaces.entries()) if (namespace !== plan().ownNamespace && wanted.has(name) && !isTerminating) count++
     return count
   }
 
@@ -92,6 +94,7 @@ export function createCopyDemand ({ plan, view, isRemovingAll }: CopyDemandOptio
       return sinceMs
     },
     forgetUnwanted (namespace, name) { unwantedSince.delete(formatObjectKey({ namespace, name })) },
+    forget (name) { for (const key of unwantedSince.keys()) if (key.endsWith(`/${name}`)) unwantedSince.delete(key) },
     invalidate () { known.clear() }
   }
 }

@@ -44,6 +44,8 @@ export const DRY_RUN = { dryRun: 'All' }
 /** Makes a writer of copies (https://kubernetes.io/docs/reference/using-api/server-side-apply/). */
 export function createCopyWriter ({ client, metrics, onWrite, isDryRun = false }: CopyWriterOptions): CopyWriter {
   const dryRun = isDryRun ? DRY_RUN : {}
+  /** Of a dry run: what would be gone by now. */
+  const removed = new Set<string>()
 
   async function count<T> (write: CopyWrite, work: () => Promise<T>): Promise<T> {
     try {
@@ -59,12 +61,16 @@ export function createCopyWriter ({ client, metrics, onWrite, isDryRun = false }
 
   return {
     async apply (namespace, name, content, reason) {
+      const path = formatPath(namespace, name)
+      const body = createManagedSecret(name, namespace, content) as Secret
+      // It still stands there, and would refuse what comes after its removal.
+      if (removed.has(path)) return count({ operation: 'apply', namespace, name, reason }, async () => ({ ...body, metadata: { ...body.metadata, uid: '', resourceVersion: '' } }))
       return count({ operation: 'apply', namespace, name, reason }, async () => client.request<Secret>({
         method: 'PATCH',
-        path: formatPath(namespace, name),
+        path,
         query: { fieldManager: FIELD_MANAGER, force: 'true', ...dryRun },
         contentType: APPLY_PATCH,
-        body: createManagedSecret(name, namespace, content),
+        body,
         timeoutMs: WRITE_TIMEOUT_MS
       }))
     },
@@ -76,6 +82,7 @@ export function createCopyWriter ({ client, metrics, onWrite, isDryRun = false }
         body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } },
         timeoutMs: WRITE_TIMEOUT_MS
       }))
+      if (isDryRun) removed.add(formatPath(namespace, name))
     }
   }
 }

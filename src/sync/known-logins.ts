@@ -10,6 +10,8 @@ export interface LastGood {
   expiresAt?: string | undefined
   /** The entries that registries accepted, as `listEntries` writes them; absent after a restart, when `verified` speaks for all. */
   accepted?: ReadonlySet<string> | undefined
+  /** How often each login, as `listEntries` writes it, was tried in vain. */
+  trials?: Map<string, number>
 }
 
 /** The logins that were published last. */
@@ -18,15 +20,24 @@ export interface KnownLogins {
   find: (servers: string[]) => RegistryLogin[]
   /** Whether the registries accepted it, for every of its servers. */
   isAccepted: (login: RegistryLogin) => boolean
+  /** Notes that a login was tried in vain, and says how often that was. */
+  countTrial: (login: RegistryLogin) => number
 }
 
 /** Reads what was published last; entries that no registry could accept, such as a copied Secret may hold, are left out. */
 export function readKnownLogins (lastGood: LastGood | undefined): KnownLogins {
   const logins = lastGood === undefined ? [] : readLogins(lastGood.data)
   const accepted = lastGood?.accepted ?? new Set(lastGood?.verified === 'accepted' ? logins.flatMap(listEntries) : [])
+  const trials = lastGood?.trials ?? new Map<string, number>()
   return {
     find: (servers) => logins.filter((login) => login.servers.every((server) => servers.includes(server))),
-    isAccepted: (login) => listEntries(login).every((entry) => accepted.has(entry))
+    isAccepted: (login) => listEntries(login).every((entry) => accepted.has(entry)),
+    countTrial (login) {
+      const key = listEntries(login).join()
+      const count = (trials.get(key) ?? 0) + 1
+      trials.set(key, count)
+      return count
+    }
   }
 }
 

@@ -1,28 +1,27 @@
 import type { Clock } from '../core/clock.ts'
+import { parseObjectKey } from '../core/kube-object.ts'
 import { listSourceSecrets } from '../core/source-secrets.ts'
 import type { SyncMetrics } from '../observability/sync-metrics.ts'
 import type { ProcessLog } from '../observability/process-log.ts'
 import type { KubeClient } from '../kubernetes/kube-client.ts'
-import { KubeError } from '../kubernetes/kube-error.ts'
 import type { ReflectorIntervals } from '../kubernetes/reflector.ts'
 import { createCredentialSource } from '../registries/credential-sources.ts'
 import type { VerificationRequest } from '../registries/registry-verification.ts'
 import type { VerificationResult } from '../registries/verification-result.ts'
-import { createClusterView, formatCopiesView, formatSourceView, type ClusterView } from './cluster-view.ts'
-import { createContentController, type ContentController, type ContentState } from './content-controller.ts'
+import { createClusterView, formatCopiesView, formatSourceView, listViews, type ClusterView } from './cluster-view.ts'
+import { createContentController, type ContentController } from './content-controller.ts'
 import { createCopyController } from './copy-controller.ts'
 import { createCopyDemand, type CopyDemand } from './copy-demand.ts'
 import { createCopyStates, type CopyStates } from './copy-states.ts'
 import type { CopyWriter } from './copy-writer.ts'
-import { forgetContentMetrics, reportContentMetrics } from './content-metrics.ts'
 import { createMountedSources, listSourceFiles } from './mounted-sources.ts'
+import { createSyncNotices } from './sync-notices.ts'
 import { createSyncTriggers } from './sync-triggers.ts'
 import { createServiceAccountController } from './service-account-controller.ts'
 import { createSourceReader } from './source-reader.ts'
 import type { SyncEvents } from './sync-events.ts'
 import { listWatchedNames, type SyncPlan } from './sync-plan.ts'
 import { startSyncQueues, type SyncQueue, type SyncQueues } from './sync-queues.ts'
-import { describeWriteFailure } from './write-failure.ts'
 
 /** What an engine is made of. */
 export interface SyncEngineOptions {
@@ -75,6 +74,8 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
   let { plan } = options
   let queues: SyncQueues | undefined
   let following = Promise.resolve()
+  /** Of removals that wait: for which configuration people were told. */
+  const heldReports = new Map<string, string>()
 
   const triggers = createSyncTriggers({
     plan: () => plan,
@@ -105,9 +106,14 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
         triggers.onView(id)
         onReport()
       },
-      onFailure: reportWatchFailure
+      onFailure: (id, error, delayMs) => { notices.reportWatchFailure(id, error, delayMs) },
+      onForbidden (id) {
+        triggers.onView(id)
+        onReport()
+      }
     }
   })
+  const notices = createSyncNotices({ events, metrics, log })
   const files = createMountedSources(triggers.onFile)
   const demand = createCopyDemand({ plan: () => plan, view, isRemovingAll })
   const states = createCopyStates(metrics)
@@ -119,29 +125,14 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
     pullSecret: (name) => plan.pullSecrets.get(name),
     canonical: (name) => view.copies(name)?.canonical(),
     onContent: triggers.enqueueCopies,
-    onResolved: reportContent
+    onResolved (name, state) {
+      notices.reportContent(name, state)
+      onReport()
+    }
   })
   const shared = { plan: () => plan, view, demand, metrics, clock, mayWrite, isRemovingAll }
   const copies = createCopyController({ ...shared, contents, states, writer: options.writer, events })
   const accounts = createServiceAccountController({ ...shared, client, isDryRun, onWrite: options.onServiceAccountWrite })
-
-  function reportWatchFailure (id: string, error: KubeError, delayMs: number): void {
-    metrics.watchFailures.inc({ view: id, reason: error.reason })
-    const advice = error.status === 403 ? '; apply the rights of this configuration: pullkeeper manifests --only rbac' : ''
-    log.warn({ view: id, status: error.status, reason: error.reason, againMs: Math.round(delayMs) }, `a watch failed${advice}`)
-    if (error.status !== 403) return
-    triggers.onView(id)
-    onReport()
-  }
-
-  function reportContent (name: string, { content, problems }: ContentState): void {
-    for (const problem of problems) {
-      events.reportSource(name, problem)
-      log.warn({ secret: name, reason: problem.reason }, problem.message)
-    }
-    reportContentMetrics(metrics, name, { problems, ...(content !== undefined && { content }) })
-    onReport()
-  }
 
   async function resolve (name: string): Promise<number | undefined> {
     const pullSecret = plan.pullSecrets.get(name)
@@ -152,33 +143,23 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
   }
 
   async function reconcileCopy (key: string): Promise<number | undefined> {
-    const [namespace, name] = splitKey(key)
+    const [namespace, name] = parseObjectKey(key)
     const heldBefore = states.count(name, 'held')
     const againMs = await copies.reconcile(namespace, name)
     const held = states.count(name, 'held')
     if (listWatchedNames(plan).includes(name)) metrics.removalsHeld.set({ secret: name }, held)
-    if (held > 0 && heldBefore === 0) reportHeldRemoval(name)
+    if (held > 0) lookAfterHeld(name)
     // The canonical copy of a retired name is the last to go.
     const mayBeCleared = plan.retired.has(name) && namespace === plan.ownNamespace
     if ((held > 0) !== (heldBefore > 0) || mayBeCleared) onReport()
     return againMs
   }
 
-  function reportHeldRemoval (name: string): void {
-    const counts = demand.counts(name)
-    log.warn({ secret: name, ...counts }, 'the removal of copies waits for a person; see pullkeeper status')
-    events.reportHeldRemoval(name, counts, plan.configHash)
-  }
-
-  function onKeyFailure (queue: SyncQueue, key: string, error: unknown, failures: number): void {
-    options.onKeyFailure?.(queue, key, error, failures)
-    if (!(error instanceof KubeError)) {
-      log.error({ queue, key, err: error }, 'an unexpected error')
-      return
-    }
-    const description = describeWriteFailure(error)
-    log.warn({ queue, key, failures, status: error.status, reason: error.reason }, `a write failed: ${description}`)
-    if (queue === 'copy') events.reportWriteFailure(...splitKey(key), description)
+  /** The approval is for one configuration; and what holds a removal may end without a change of the other copies. */
+  function lookAfterHeld (name: string): void {
+    if (!demand.isHeld(name)) triggers.enqueueCopies(name)
+    else if (heldReports.get(name) !== plan.configHash) notices.reportHeldRemoval(name, demand.counts(name), plan.configHash)
+    heldReports.set(name, plan.configHash)
   }
 
   /** One configuration after another: of two at once, parts of both could be in force. */
@@ -203,8 +184,9 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
   function forget (name: string): void {
     states.forget(name)
     contents.forget(name)
-    forgetContentMetrics(metrics, name)
-    metrics.removalsHeld.remove({ secret: name })
+    demand.forget(name)
+    heldReports.delete(name)
+    notices.forget(name)
   }
 
   function isInTerm (): boolean {
@@ -228,12 +210,23 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
     plan: () => plan,
     follow,
     begin () {
-      queues = startSyncQueues({ copy: reconcileCopy, content: resolve, serviceAccount: accounts.reconcile }, { clock, random, onFailure: onKeyFailure })
+      listWatchedNames(plan).forEach(forget)
+      queues = startSyncQueues({ copy: reconcileCopy, content: resolve, serviceAccount: accounts.reconcile }, {
+        clock,
+        random,
+        onFailure (queue, key, error, failures) {
+          notices.reportKeyFailure(queue, key, error, failures)
+          options.onKeyFailure?.(queue, key, error, failures)
+        },
+        onTrouble: notices.reportTrouble
+      })
+      view.forgetSources()
+      following = following.then(async () => view.follow(plan))
       demand.invalidate()
       triggers.enqueueEverything()
     },
     halt,
-    isSettled: () => queues?.length() === 0 && view.states().every(({ isReady, isForbidden }) => isReady || isForbidden),
+    isSettled: () => queues?.length() === 0 && listViews(plan).every((id) => view.isReady(id) || view.isForbidden(id)),
     queueLength: () => queues?.length() ?? 0,
     async close () {
       await halt()
@@ -241,9 +234,4 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
       await view.close()
     }
   }
-}
-
-function splitKey (key: string): [namespace: string, name: string] {
-  const slash = key.indexOf('/')
-  return [key.slice(0, slash), key.slice(slash + 1)]
 }

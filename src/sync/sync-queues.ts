@@ -88,6 +88,10 @@ export function startSyncQueues (work: SyncWork, { clock, random, onFailure, onT
   return {
     add: (name, key) => { queues[name].add(key) },
     length: () => Object.values(queues).reduce((sum, queue) => sum + queue.length(), 0),
-    close: async () => { await Promise.all(Object.values(queues).map(async (queue) => queue.close())) }
+    async close () {
+      // A registry that is slow to answer keeps nobody waiting: what it says then is for no term any more.
+      void queues.content.close()
+      await Promise.all([queues.copy.close(), queues.serviceAccount.close()])
+    }
   }
 }

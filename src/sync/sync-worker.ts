@@ -15,7 +15,7 @@ import type { VerificationResult } from '../registries/verification-result.ts'
 import { createCopyWriter } from './copy-writer.ts'
 import { createWorkerReport, listClearedNames } from './engine-report.ts'
 import { findReasonNotReady, refreshViewMetrics } from './readiness.ts'
-import { startSyncEngine } from './sync-engine.ts'
+import { startSyncEngine, type SyncEngine } from './sync-engine.ts'
 import { createSyncEvents } from './sync-events.ts'
 import { compileSyncPlan, listWatchedNames, type SyncPlan } from './sync-plan.ts'
 
@@ -58,6 +58,7 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
   const { configFile, client, ownNamespace, identity, log, clock, random, listNamespaces } = options
   const metrics = createSyncMetrics()
   const reporter = createConfigReporter(configFile, metrics, log)
+  const running: { engine?: SyncEngine } = {}
   const live = await openLiveConfig({
     file: configFile,
     ...(options.reloadIntervals !== undefined && { intervals: options.reloadIntervals }),
@@ -65,9 +66,10 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
       const plan = compile(changed)
       reporter.reportReload()
       reportInForce(changed)
-      void engine.follow(plan)
+      // Before there is an engine, it begins with what is then in force.
+      void running.engine?.follow(plan)
     },
-    onRefused (error) { reporter.reportRefused(error, engine.plan().configHash) }
+    onRefused (error) { reporter.reportRefused(error, live.current().hash) }
   })
 
   function compile ({ config, hash }: ValidConfig): SyncPlan {
@@ -87,6 +89,7 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
   let forgotten = ''
   // The engine is there first; until there is an election it may not write.
   const leadership: { election?: LeaseElection } = {}
+  let closing: Promise<void> | undefined
   const mayWrite = (): boolean => leadership.election?.mayWrite() === true
   const recorder = createEventRecorder({
     client, clock, instance: identity, mayWrite, log, onOutcome (outcome) { if (outcome !== 'written') metrics.eventsDropped.inc() }
@@ -106,6 +109,8 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
     ...(options.reflectorIntervals !== undefined && { intervals: options.reflectorIntervals }),
     onReport: report
   })
+  running.engine = engine
+  if (engine.plan().configHash !== live.current().hash) await engine.follow(compile(live.current()))
   reportInForce(live.current())
 
   /** The leader's word on the Lease: names at once, since copies of them are about to be written, the rest with the next renewal. */
@@ -135,6 +140,7 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
     random,
     log,
     onStartedLeading ({ annotations }) {
+      if (closing !== undefined) return
       metrics.leader.set(1)
       names = parseNames(annotations[NAMES_ANNOTATION])
       forgotten = ''
@@ -143,6 +149,7 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
     },
     onStoppedLeading () {
       metrics.leader.set(0)
+      metrics.forgottenNames.set(0)
       void engine.halt()
     }
   })
@@ -171,7 +178,6 @@ export async function startSyncWorker (options: SyncWorkerOptions): Promise<Sync
     throw error
   })
   log.info({ metricsUrl, identity }, 'sync worker is started')
-  let closing: Promise<void> | undefined
   return {
     metricsUrl,
     isLeader: () => election.isLeader(),

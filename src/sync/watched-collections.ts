@@ -7,6 +7,8 @@ export interface WatchedCollectionsEvents {
   /** All collections of a view were listed, for the first time or again after one was refused. */
   onReady: (view: string) => void
   onFailure: (view: string, error: KubeError, delayMs: number) => void
+  /** The API server began to refuse a view. */
+  onForbidden: (view: string) => void
 }
 
 /** How one view stands. */
@@ -26,6 +28,8 @@ export interface ViewState {
 export interface Collection<T> {
   path: string
   query?: Record<string, string>
+  /** See `ReflectorOptions`. */
+  isConsistent?: boolean
   handler: ReflectorHandler<T>
 }
 
@@ -35,6 +39,7 @@ export interface WatchedCollections {
   open: <T extends KubeObject>(view: string, collections: Collection<T>[]) => void
   isReady: (view: string) => boolean
   isForbidden: (view: string) => boolean
+  isFresh: (view: string) => boolean
   states: () => ViewState[]
   /** Ceases to watch all views that are not in the list. */
   keepOnly: (views: ReadonlySet<string>) => Promise<void>
@@ -58,12 +63,13 @@ export function createWatchedCollections (settings: WatchSettings, events: Watch
     for (const collection of collections) watched.push(watch(view, collection))
   }
 
-  function watch<T extends KubeObject> (view: string, { path, query, handler }: Collection<T>): WatchedCollection {
+  function watch<T extends KubeObject> (view: string, { path, query, isConsistent, handler }: Collection<T>): WatchedCollection {
     let hasListed = false
     const reflector = startReflector<T>({
       ...settings,
       path,
       ...(query !== undefined && { query }),
+      ...(isConsistent !== undefined && { isConsistent }),
       handler: {
         ...handler,
         replace (objects, resourceVersion) {
@@ -76,8 +82,11 @@ export function createWatchedCollections (settings: WatchSettings, events: Watch
         }
       },
       onFailure (error, delayMs) {
-        watched.isForbidden = error.status === 403
+        const isNews = error.status === 403 && !watched.isForbidden
+        // Only a list shows that it is allowed again; another failure in between says nothing.
+        watched.isForbidden ||= error.status === 403
         events.onFailure(view, error, delayMs)
+        if (isNews) events.onForbidden(view)
       }
     })
     const watched: WatchedCollection = { reflector, isForbidden: false }
@@ -93,6 +102,10 @@ export function createWatchedCollections (settings: WatchSettings, events: Watch
     return views.get(view)?.some((watched) => watched.isForbidden) ?? false
   }
 
+  function isFresh (view: string): boolean {
+    return views.get(view)?.every(({ reflector }) => reflector.isFresh()) ?? false
+  }
+
   async function close (view: string): Promise<void> {
     const watched = views.get(view) ?? []
     views.delete(view)
@@ -104,10 +117,11 @@ export function createWatchedCollections (settings: WatchSettings, events: Watch
     open,
     isReady,
     isForbidden,
+    isFresh,
     states: () => [...views].map(([view, watched]) => ({
       view,
       isReady: isReady(view),
-      isFresh: watched.every(({ reflector }) => reflector.isFresh()),
+      isFresh: isFresh(view),
       isForbidden: isForbidden(view),
       ageMs: findOldestMs(watched)
     })),

@@ -38,13 +38,13 @@ void t.test('a call carries method, query, body, forms and credential', async (t
   const api = await startApiDouble(t)
   api.respond = (_request, response) => { answerJson(response, 201, { kind: 'Note' }) }
   const client = await openClient(t, api)
-  const answer = await client.request({ method: 'PATCH', path: '/api/v1/notes/a', query: { fieldManager: 'pull keeper' }, body: [{ op: 'test' }], contentType: JSON_PATCH, accept: 'application/json;as=Table' })
+  const answer = await client.request({ method: 'PATCH', path: '/api/v1/notes/a', query: { fieldManager: 'pull keeper' }, body: [{ op: 'test' }], contentType: JSON_PATCH })
   t.strictSame(answer, { kind: 'Note' })
   t.match(api.received, [{
     method: 'PATCH',
     url: '/api/v1/notes/a?fieldManager=pull+keeper',
     body: '[{"op":"test"}]',
-    headers: { authorization: `Bearer ${TOKEN}`, 'content-type': JSON_PATCH, accept: 'application/json;as=Table', 'user-agent': 'pullkeeper' }
+    headers: { authorization: `Bearer ${TOKEN}`, 'content-type': JSON_PATCH, accept: 'application/json', 'user-agent': 'pullkeeper' }
   }])
 })
 

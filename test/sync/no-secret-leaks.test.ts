@@ -61,7 +61,7 @@ for (const [name, pullSecret, arrange] of cases) {
     const notes: EventNote[] = []
     const metrics = createSyncMetrics()
     const log = createProcessLog('trace', { write: (line: string) => { lines.push(line) } } as unknown as NodeJS.WritableStream)
-    const events = createSyncEvents({ record: (note) => { notes.push(note) } }, 'pullkeeper-system')
+    const events = createSyncEvents({ record: (note) => notes.push(note) > 0 }, 'pullkeeper-system')
     const controller = createContentController({
       ...world.resolver,
       pullSecret: () => pullSecret,

@@ -9,7 +9,7 @@ const NAME = 'example-pull'
 
 const start = () => {
   const notes: EventNote[] = []
-  return { notes, events: createSyncEvents({ record: (note) => { notes.push(note) } }, OWN_NAMESPACE) }
+  return { notes, events: createSyncEvents({ record: (note) => notes.push(note) > 0 }, OWN_NAMESPACE) }
 }
 
 const conflicting = { state: 'conflicting', action: { type: 'none' } } as const
