@@ -63,16 +63,20 @@ export function createCopyWriter ({ client, metrics, onWrite, isDryRun = false }
     async apply (namespace, name, content, reason) {
       const path = formatPath(namespace, name)
       const body = createManagedSecret(name, namespace, content) as Secret
-      // It still stands there, and would refuse what comes after its removal.
-      if (removed.has(path)) return count({ operation: 'apply', namespace, name, reason }, async () => ({ ...body, metadata: { ...body.metadata, uid: '', resourceVersion: '' } }))
-      return count({ operation: 'apply', namespace, name, reason }, async () => client.request<Secret>({
-        method: 'PATCH',
-        path,
-        query: { fieldManager: FIELD_MANAGER, force: 'true', ...dryRun },
-        contentType: APPLY_PATCH,
-        body,
-        timeoutMs: WRITE_TIMEOUT_MS
-      }))
+      const answer = await count({ operation: 'apply', namespace, name, reason }, async () => {
+        // It still stands there, and would refuse what comes after its removal.
+        if (removed.has(path)) return body
+        return client.request<Secret>({
+          method: 'PATCH',
+          path,
+          query: { fieldManager: FIELD_MANAGER, force: 'true', ...dryRun },
+          contentType: APPLY_PATCH,
+          body,
+          timeoutMs: WRITE_TIMEOUT_MS
+        })
+      })
+      // What a dry run makes has no version.
+      return { ...answer, metadata: Object.assign({ resourceVersion: '' }, answer.metadata) }
     },
     async remove (namespace, name, { uid, resourceVersion }, reason) {
       await count({ operation: 'delete', namespace, name, reason }, async () => client.request({
