@@ -21,6 +21,6 @@ COPY --from=build /app/dist dist
 COPY manifests/examples manifests/examples
 USER 65532:65532
 ENV NODE_ENV=production
-EXPOSE 8443 9090
+EXPOSE 8443 9090 9091
 ENTRYPOINT ["/nodejs/bin/node", "dist/cli/main.js"]
 CMD ["--help"]

@@ -157,9 +157,13 @@ export async function startSyncEngine (options: SyncEngineOptions): Promise<Sync
 
   /** The approval is for one configuration; and what holds a removal may end without a change of the other copies. */
   function lookAfterHeld (name: string): void {
-    if (!demand.isHeld(name)) triggers.enqueueCopies(name)
-    else if (heldReports.get(name) !== plan.configHash) notices.reportHeldRemoval(name, demand.counts(name), plan.configHash)
-    heldReports.set(name, plan.configHash)
+    if (demand.isHeld(name)) {
+      if (heldReports.get(name) !== plan.configHash) notices.reportHeldRemoval(name, demand.counts(name), plan.configHash)
+      heldReports.set(name, plan.configHash)
+    } else {
+      heldReports.delete(name)
+      triggers.enqueueCopies(name)
+    }
   }
 
   /** One configuration after another: of two at once, parts of both could be in force. */

@@ -296,6 +296,18 @@ void t.test('watches keep no call waiting', async (t) => {
   await watching
 })
 
+void t.test('long calls keep no write waiting, and end at their deadline', async (t) => {
+  const api = await startApiDouble(t)
+  api.respond = ({ method }, response) => { if (method !== 'GET') answerJson(response, 200, {}) }
+  const clock = createFakeClock()
+  const client = await openClient(t, api, { clock, maxConnections: 1 })
+  const lists = ['/a', '/b', '/c'].map(async (path) => catchError(client.request({ method: 'GET', path, isLong: true, timeoutMs: 30_000 })))
+  await eventually('three lists', () => api.received.length === 3)
+  t.strictSame(await within('the write', client.request({ method: 'PATCH', path: '/', body: {} })), {})
+  await clock.advance(30_000)
+  for (const failure of await within('the end of the lists', Promise.all(lists))) t.match(failure, { status: 0, reason: 'CallTimeout' })
+})
+
 void t.test('after close no call is made', async (t) => {
   const api = await startApiDouble(t)
   const client = await openClient(t, api)

@@ -287,6 +287,25 @@ for (const state of ['stopped', 'suspended'] as const) {
   })
 }
 
+void t.test('the first question after the deadline ends the term, and a renewal whose answer comes late begins a new one', async (t) => {
+  const world = createWorld()
+  const leader = world.add('a')
+  await world.advance(100)
+  leader.fate = ({ method }) => leader.clock.monotonicMs() < 8_500 ? { failure: 500 } : method === 'PUT' ? { answerMs: 2_000 } : {}
+  await world.advance(9_000)
+  t.ok(leader.election.mayWrite(), 'the renewal is on its way')
+  // Nothing of it runs: neither the timer of the deadline nor the answer.
+  leader.clock.stop(2_000)
+  t.strictSame(leader.events, ['holder a', 'started'])
+  t.notOk(leader.election.mayWrite())
+  t.strictSame(leader.events, ['holder a', 'started', 'deadline'], 'whoever asked and did not write has its term ended')
+  t.notOk(leader.election.isLeader())
+  await world.advance(3_000)
+  t.strictSame(leader.events, ['holder a', 'started', 'deadline', 'started'])
+  t.ok(leader.election.mayWrite())
+  t.equal(world.lease?.spec?.leaseTransitions, 0)
+})
+
 void t.test('a wall clock that is set forward stops writes until the next renewal, one that is set back changes nothing', async (t) => {
   const world = createWorld()
   const { clock, election, events } = world.add('a')

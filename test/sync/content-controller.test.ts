@@ -99,6 +99,34 @@ t.test('a refused or untried credential is tried again, ever more seldom, up to 
   t.equal(await controller.resolve(NAME), MINUTE_MS, 'the next trouble begins anew')
 })
 
+t.test('a new credential that can not be tried is held back while the next three trials wait, then it is published', async (t) => {
+  const { controller, world, password, told } = start()
+  await controller.resolve(NAME)
+  world.secrets.set('platform/a', { password: SECOND })
+  world.answers.set('a.io', 'timeout')
+  for (const minutes of [1, 2, 4]) {
+    t.equal(await controller.resolve(NAME), minutes * MINUTE_MS)
+    t.equal(password(), FIRST)
+    t.match(controller.state(NAME), { content: { verified: 'accepted' }, problems: [{ reason: 'CredentialUnverified' }] })
+  }
+  t.equal(told.length, 1, 'no copy is written meanwhile')
+  await controller.resolve(NAME)
+  t.equal(password(), SECOND)
+  t.match(controller.state(NAME), { content: { verified: 'unknown' }, problems: [{ reason: 'CredentialUnverified' }] })
+  world.answers.clear()
+  t.equal(await controller.resolve(NAME), undefined)
+  t.match(controller.state(NAME), { content: { verified: 'accepted' }, problems: [] })
+})
+
+t.test('after a restart, too, the canonical copy\'s word holds a new credential back that can not be tried', async (t) => {
+  const canonical = createCopy('pullkeeper-system', '1', { content: createContent({ data: encodeDockerConfig(FIRST, 'a.io'), verified: 'accepted' }) })
+  const { controller, world, password } = start(undefined, canonical)
+  world.secrets.set('platform/a', { password: SECOND })
+  world.answers.set('a.io', 'unreachable')
+  t.equal(await controller.resolve(NAME), MINUTE_MS)
+  t.equal(password(), FIRST)
+})
+
 t.test('what only a change of the source can mend is not tried again by itself', async (t) => {
   const { controller, world } = start()
   world.secrets.clear()

@@ -1,5 +1,4 @@
 import t from 'tap'
-import type { VerificationReason } from '../../src/registries/verification-result.ts'
 import { resolveContent, type ContentResolution } from '../../src/sync/content-resolution.ts'
 import type { LastGood } from '../../src/sync/known-logins.ts'
 import { createPullSecret } from '../helpers/policies.ts'
@@ -142,31 +141,6 @@ t.test('one of which nothing was known is tried again, and the accepted one besi
   t.strictSame(world.tried.map(({ server }) => server), ['a.io'])
 })
 
-const unknowns: [VerificationReason, string[]][] = [
-  ['timeout', ['CredentialUnverified']],
-  ['unreachable', ['CredentialUnverified']],
-  ['tls', ['CredentialUnverified']],
-  ['proxy', ['CredentialUnverified']],
-  ['redirect', ['CredentialUnverified']],
-  ['unexpected-status', ['CredentialUnverified']],
-  ['foreign-realm', ['CredentialUnverified']],
-  ['anonymous', []],
-  ['no-challenge', []],
-  ['glob', []]
-]
-
-for (const [reason, problems] of unknowns) {
-  t.test(`a registry's "${reason}" says nothing against a credential: it is published${problems.length > 0 ? ', and tried again' : ''}`, async (t) => {
-    const { world, resolve, published } = await startTwo()
-    world.secrets.set('platform/a', { password: SECOND })
-    world.answers.set('a.io', reason)
-    const resolution = await resolve(published)
-    t.equal(readPasswords(resolution.data)?.['a.io'], SECOND)
-    t.equal(resolution.verified, 'unknown')
-    t.strictSame(reasonsOf(resolution), problems)
-  })
-}
-
 t.test('of several servers the worst answer counts', async (t) => {
   const world = createContentWorld()
   world.secrets.set('platform/a', { password: FIRST })
@@ -196,7 +170,12 @@ t.test('with verify: false nothing is tried', async (t) => {
   t.equal(off.verified, 'off')
   t.strictSame(world.tried, [])
   const both = await resolveContent(world.resolver, createRegistriesSecret(createRegistry('a', { verify: false }), createRegistry('b')), undefined)
-  t.equal(both.verified, 'accepted', 'beside one that is tried, that one counts')
+  t.equal(both.verified, 'off', 'beside one that is accepted, it can not be said of both')
+  const other = createContentWorld()
+  other.secrets.set('platform/a', { password: FIRST }).set('platform/b', { password: FIRST })
+  other.answers.set('b.io', 'timeout')
+  const mixed = await resolveContent(other.resolver, createRegistriesSecret(createRegistry('a', { verify: false }), createRegistry('b')), undefined)
+  t.equal(mixed.verified, 'unknown', 'beside one that could not be tried, that one counts')
 })
 
 t.test('what was never tried is tried when verify is set, though its neighbour was accepted', async (t) => {
@@ -214,16 +193,6 @@ t.test('the CA bundle and the allowed realms go with the question', async (t) =>
   world.secrets.set('platform/a', { password: FIRST })
   await resolveContent(world.resolver, createRegistriesSecret(createRegistry('a', { caFile, allowedRealms: ['auth.io'] })), undefined)
   t.strictSame(world.tried, [{ server: 'a.io', username: 'puller', password: FIRST, allowedRealms: ['auth.io'], caCertificates: 'PEM' }])
-})
-
-t.test('a CA bundle that is missing says nothing against the credential: it is published, and tried again', async (t) => {
-  const { world, published } = await startTwo()
-  const caFile = `${t.testdir()}/ca.crt`
-  world.secrets.set('platform/a', { password: SECOND })
-  const resolution = await resolveContent(world.resolver, createRegistriesSecret(createRegistry('a', { caFile }), createRegistry('b')), published)
-  t.strictSame(readPasswords(resolution.data), { 'a.io': SECOND, 'b.io': FIRST })
-  t.match(resolution.problems, [{ reason: 'CredentialUnverified', message: `a.io: the credential is published without having been tried: it can not be tried with caFile ${caFile} (ENOENT)` }])
-  t.equal(resolution.verified, 'unknown')
 })
 
 t.test('the first end of several credentials counts, and that of what is kept', async (t) => {

@@ -80,3 +80,32 @@ t.test('the canonical copy is kept whole, and of all others nothing of their dat
   cache.remove(createCopy(OWN_NAMESPACE, '4'))
   t.equal(cache.canonical(), undefined)
 })
+
+t.test('an answer that is older than what the watch told since does not bring back what was removed', async (t) => {
+  const { cache, changed } = start()
+  cache.upsert(createCopy('a', '9'))
+  cache.remove(createCopy('a', '11'))
+  cache.keepAnswer(createCopy('a', '10'))
+  t.strictSame(versions(cache), {})
+  t.strictSame(changed, ['a', 'a'])
+  cache.keepAnswer(createCopy('a', '12'))
+  t.strictSame(versions(cache), { a: '12' }, 'a newer one is taken')
+})
+
+t.test('nor does one that is older than a list, or than a removal of which nothing else was known', async (t) => {
+  const { cache } = start()
+  cache.replace([], '11')
+  cache.keepAnswer(createCopy('a', '10'))
+  t.strictSame(versions(cache), {})
+  cache.remove(createCopy('b', '14'))
+  cache.keepAnswer(createCopy('b', '13'))
+  t.strictSame(versions(cache), {})
+})
+
+t.test('answers that overtake one another are all taken', async (t) => {
+  const { cache } = start()
+  cache.replace([], '10')
+  cache.keepAnswer(createCopy('a', '12'))
+  cache.keepAnswer(createCopy('b', '11'))
+  t.strictSame(versions(cache), { a: '12', b: '11' })
+})

@@ -106,3 +106,19 @@ t.test('a copy is unwanted since the first question, until it is wanted again', 
   t.equal(demand.unwantedSinceMs('team-a', NAME, 3000), 3000)
   t.equal(demand.unwantedSinceMs('team-b', NAME, 3000), 2000)
 })
+
+t.test('since when the copies of a forgotten name are not wanted is not known, that of others is', async (t) => {
+  const { demand } = start()
+  t.equal(demand.unwantedSinceMs('team-a', NAME, 1000), 1000)
+  t.equal(demand.unwantedSinceMs('team-a', `other-${NAME}`, 1000), 1000)
+  demand.forget(NAME)
+  t.equal(demand.unwantedSinceMs('team-a', NAME, 3000), 3000)
+  t.equal(demand.unwantedSinceMs('team-a', `other-${NAME}`, 3000), 1000)
+})
+
+t.test('the own namespace counts once, also where a rule names it', async (t) => {
+  const world = createCopyWorld(createConfig([{ namespaces: { include: [OWN_NAMESPACE, 'team-a'] } }]))
+  world.addNamespaces('team-a', 'team-b')
+  t.ok(world.view.namespaces.get(OWN_NAMESPACE)?.wanted.has(NAME), 'the rule wants it there')
+  t.equal(createCopyDemand({ ...world, isRemovingAll: false }).countWanted(NAME), 2)
+})

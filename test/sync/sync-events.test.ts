@@ -7,9 +7,10 @@ import { CONFIG_HASH, OWN_NAMESPACE } from '../helpers/policies.ts'
 
 const NAME = 'example-pull'
 
-const start = () => {
+/** Events whose recorder takes notes, or not, as `isTaking` says when it is asked. */
+const start = (isTaking = () => true) => {
   const notes: EventNote[] = []
-  return { notes, events: createSyncEvents({ record: (note) => notes.push(note) > 0 }, OWN_NAMESPACE) }
+  return { notes, events: createSyncEvents({ record: (note) => isTaking() && notes.push(note) > 0 }, OWN_NAMESPACE) }
 }
 
 const conflicting = { state: 'conflicting', action: { type: 'none' } } as const
@@ -67,3 +68,23 @@ t.test('a removal that waits is told with the command that allows it', async (t)
   t.match(notes[0]?.message, /would remove 15 of 20 copies/)
   t.match(notes[0]?.message, `kubectl annotate secret -n ${OWN_NAMESPACE} ${NAME} pullkeeper.dev/allow-removal=${CONFIG_HASH.slice(0, 12)} --overwrite`)
 })
+
+const unsaid = [
+  ['a conflict', createObserved({ isOwned: false }), conflicting],
+  ['foreign keys', createObserved({ foreignKeys: ['config.json'] }), present]
+] as const
+
+for (const [what, observed, verdict] of unsaid) {
+  t.test(`what could not be told of ${what} is told at the next occasion, once`, async (t) => {
+    let isTaking = false
+    const { notes, events } = start(() => isTaking)
+    t.notOk(events.reportCopy('team-a', NAME, observed, verdict))
+    t.strictSame(notes, [])
+    isTaking = true
+    t.ok(events.reportCopy('team-a', NAME, observed, verdict))
+    t.equal(notes.length, 1)
+    isTaking = false
+    t.ok(events.reportCopy('team-a', NAME, observed, verdict), 'what was said needs no occasion')
+    t.equal(notes.length, 1)
+  })
+}
