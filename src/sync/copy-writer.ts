@@ -1,5 +1,5 @@
 import type { Secret } from '../core/kube-object.ts'
-import { createManagedSecret, type ObservedCopy, type PullSecretContent } from '../core/managed-secret.ts'
+import { createManagedSecret, DOCKER_CONFIG_KEY, type ObservedCopy, type PullSecretContent } from '../core/managed-secret.ts'
 import type { SyncMetrics } from '../observability/sync-metrics.ts'
 import { APPLY_PATCH, type KubeClient } from '../kubernetes/kube-client.ts'
 import type { KubeError } from '../kubernetes/kube-error.ts'
@@ -44,8 +44,9 @@ export const DRY_RUN = { dryRun: 'All' }
 /** Makes a writer of copies (https://kubernetes.io/docs/reference/using-api/server-side-apply/). */
 export function createCopyWriter ({ client, metrics, onWrite, isDryRun = false }: CopyWriterOptions): CopyWriter {
   const dryRun = isDryRun ? DRY_RUN : {}
-  /** Of a dry run: what would be gone by now. */
+  /** Of a dry run: what would be gone, and what would be there by now; no watch tells of either. */
   const removed = new Set<string>()
+  const made = new Map<string, Secret>()
 
   async function count<T> (write: CopyWrite, work: () => Promise<T>): Promise<T> {
     try {
@@ -63,6 +64,8 @@ export function createCopyWriter ({ client, metrics, onWrite, isDryRun = false }
     async apply (namespace, name, content, reason) {
       const path = formatPath(namespace, name)
       const body = createManagedSecret(name, namespace, content) as Secret
+      const known = made.get(path)
+      if (known?.data?.[DOCKER_CONFIG_KEY] === content.data) return known
       const answer = await count({ operation: 'apply', namespace, name, reason }, async () => {
         // It still stands there, and would refuse what comes after its removal.
         if (removed.has(path)) return body
@@ -76,7 +79,9 @@ export function createCopyWriter ({ client, metrics, onWrite, isDryRun = false }
         })
       })
       // What a dry run makes has no version.
-      return { ...answer, metadata: Object.assign({ resourceVersion: '' }, answer.metadata) }
+      const secret = { ...answer, metadata: Object.assign({ resourceVersion: '' }, answer.metadata) }
+      if (isDryRun) made.set(path, secret)
+      return secret
     },
     async remove (namespace, name, { uid, resourceVersion }, reason) {
       await count({ operation: 'delete', namespace, name, reason }, async () => client.request({

@@ -88,3 +88,13 @@ t.test('a removal that a dry run was refused leaves the copy in the way', async 
   t.equal(requests.length, 2)
   t.strictSame(told, [])
 })
+
+t.test('what a dry run has made is not made again, since no watch tells of it', async (t) => {
+  const { writer, requests, told } = start({ isDryRun: true })
+  const first = await writer.apply('team-a', NAME, content, 'missing')
+  t.strictSame(await writer.apply('team-a', NAME, content, 'missing'), first)
+  t.equal(requests.length, 1)
+  t.equal(told.length, 1)
+  await writer.apply('team-b', NAME, content, 'missing')
+  t.equal(told.length, 2)
+})
